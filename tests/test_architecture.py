@@ -1,0 +1,295 @@
+"""Promise: the floors import each other along the arrows of docs/design.md, and stay readable.
+
+The tables below are the architecture. A test that fails here asks for a change of the design, or
+of the code; it is mended by a line in a table only when the design has been thought over.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "websocket"
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    .removesuffix("__init__")
+    .rstrip("."): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+"""Dotted names below `websocket`; "" is `websocket` itself."""
+
+LONGEST_FILE = 350
+LONGEST_FUNCTION = 60
+
+# --- who may import whom --------------------------------------------------------------------------
+# A name stands for the module and, of a package, for all in it.
+
+GROUND = {"_exceptions", "_logging"}
+PILLARS = {"_wire", "_protocol", "_transport"} | GROUND
+WEBSOCKET = PILLARS | {
+    *("_abnf", "_classic", "_connection", "_cookiejar", "_facts", "_keepalive"),
+    *("_opening", "_options", "_pings", "_sending", "_streaming"),
+}
+DOORS = {"_handshake", "_http", "_socket", "_ssl_compat", "_url", "_utils"}
+ENTRANCES = {"", "_wsdump", "testing"}
+
+ARROWS: dict[str, set[str]] = {
+    # 0: ground, and values <-> bytes
+    "_exceptions": set(),
+    "_logging": set(),
+    "_wire": {"_wire", "_exceptions"},
+    # 1 and 2: the two pillars, which never touch
+    "_protocol": {"_protocol", "_wire"} | GROUND,
+    "_transport": {"_transport", "_wire.http1", "_wire.headers", "_wire.bodies", "_wire.urls"}
+    | GROUND,
+    # 3: the roof
+    "_abnf": {"_wire"} | GROUND,
+    "_cookiejar": {"_wire"} | GROUND,
+    "_keepalive": GROUND,
+    "_options": set(),
+    "_pings": GROUND,
+    "_connection": PILLARS | {"_pings"},
+    "_opening": PILLARS | {"_connection", "_cookiejar"},
+    "_streaming": PILLARS | {"_connection"},
+    "_classic": PILLARS | {"_abnf", "_opening"},
+    "_facts": PILLARS | {"_abnf", "_classic", "_connection", "_opening"},
+    "_sending": PILLARS | {"_abnf", "_classic", "_connection", "_facts", "_pings", "_streaming"},
+    "_core": WEBSOCKET,
+    "_reconnect": {"_core"} | GROUND,
+    # 4: WebSocketApp
+    "_session": {"_core", "_keepalive", "_reconnect"} | GROUND,
+    "_dispatcher": {"_core", "_keepalive", "_reconnect"} | GROUND,
+    "_app": {"_session", "_dispatcher"} | GROUND,
+    # 5: what stands beside the house
+    "_wsdump": {""},
+    "testing": {"testing", "_protocol", "_wire"} | GROUND,
+}
+
+FOR_TYPES_ONLY: dict[str, set[str]] = {
+    "_classic": {"_core"},
+    "_options": {"_cookiejar"},
+}
+"""Arrows besides those above that only a type checker follows."""
+
+# --- what may be imported from elsewhere ----------------------------------------------------------
+
+WAITING = {"asyncio", "select", "selectors", "socket", "ssl", "threading", "time"}
+PURE = ("_wire", "_protocol")
+"""These know no socket, no thread and no clock."""
+
+SLOW = {"hashlib", "http", "json", "logging", "ssl", "urllib", "uuid", "zlib"}
+"""They take longer to import than we do, so only functions that need them import them ..."""
+MAY_BE_SLOW = {
+    "_transport.tls_socket",
+    "_transport.tls_stream",
+    "_ssl_compat",
+    "_wsdump",
+    "testing",
+}
+"""... or modules that nobody imports at the start."""
+
+OPTIONAL = {"eventlet", "gevent", "python_socks", "rel", "socks"}
+"""Packages that users may have."""
+
+LATE = {("_transport.connecting", name) for name in MAY_BE_SLOW if name.startswith("_transport.")}
+"""Who may import which of our modules inside a function: for ssl not to be loaded without need."""
+
+
+class Import(NamedTuple):
+    """One import of one module, ours (`target` is a key of MODULES) or not."""
+
+    importer: str
+    line: int
+    target: str
+    ours: bool
+    in_function: bool
+    for_types: bool
+
+    def __str__(self) -> str:
+        target = f"websocket.{self.target}".rstrip(".") if self.ours else self.target
+        return f"{MODULES[self.importer].relative_to(PACKAGE.parent)}:{self.line} imports {target}"
+
+
+def covers(names: set[str], module: str) -> bool:
+    """Whether one of `names` is `module` or a package around it."""
+    return any(module == name or (name and module.startswith(name + ".")) for name in names)
+
+
+def imports_of(importer: str) -> Iterator[Import]:
+    def walk(node: ast.AST, in_function: bool, for_types: bool) -> Iterator[Import]:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            for target, ours in targets(importer, node):
+                yield Import(importer, node.lineno, target, ours, in_function, for_types)
+        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            for child in node.body:
+                yield from walk(child, in_function, True)
+            for child in node.orelse:
+                yield from walk(child, in_function, for_types)
+        else:
+            inside = in_function or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            for child in ast.iter_child_nodes(node):
+                yield from walk(child, inside, for_types)
+
+    return walk(tree(importer), False, False)
+
+
+def targets(importer: str, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, bool]]:
+    """The modules that an import statement names."""
+    if isinstance(node, ast.Import):
+        dotted = [alias.name for alias in node.names]
+    else:
+        base = node.module or ""
+        if node.level:
+            package = ["websocket", *importer.split(".")] if importer else ["websocket"]
+            if MODULES[importer].name != "__init__.py":
+                package.pop()
+            package = package[: len(package) - node.level + 1]
+            base = ".".join([*package, *base.split(".")]).rstrip(".")
+        # `from package import name` may mean a module of that name.
+        dotted = [f"{base}.{alias.name}" for alias in node.names]
+        dotted = [name if below(name) in MODULES else base for name in dotted]
+    for name in dict.fromkeys(dotted):
+        inner = below(name)
+        yield (name, False) if inner is None else (inner, True)
+
+
+def below(dotted: str) -> str | None:
+    """The name below `websocket`, None for what is not ours."""
+    if dotted == "websocket":
+        return ""
+    return dotted.removeprefix("websocket.") if dotted.startswith("websocket.") else None
+
+
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+IMPORTS = [found for module in MODULES for found in imports_of(module)]
+
+
+def allowed(module: str) -> set[str]:
+    """What `module` may import of ours."""
+    everything = set(ARROWS) | DOORS | {""}
+    if module == "":
+        return everything - ENTRANCES - DOORS
+    if module in DOORS:
+        return everything - ENTRANCES
+    return ARROWS[next(name for name in ARROWS if covers({name}, module))]
+
+
+def test_every_module_has_a_floor() -> None:
+    """A new module is put on a floor before it imports anything."""
+    known = set(ARROWS) | DOORS | {""}
+    assert [module for module in MODULES if not covers(known, module)] == []
+
+
+def test_imports_follow_the_arrows() -> None:
+    """Lower floors know nothing of higher ones, the pillars nothing of each other."""
+    astray = [
+        str(found)
+        for found in IMPORTS
+        if found.ours
+        and not covers(allowed(found.importer), found.target)
+        and not (
+            found.for_types and covers(FOR_TYPES_ONLY.get(found.importer, set()), found.target)
+        )
+    ]
+    assert astray == []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph: dict[str, set[str]] = {module: set() for module in MODULES}
+    for found in IMPORTS:
+        if found.ours and not found.for_types and found.target != found.importer:
+            graph[found.importer].add(found.target)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as exc:
+        pytest.fail(f"a cycle: {' -> '.join(exc.args[1])}")
+
+
+def test_wire_and_protocol_know_no_socket_thread_or_clock() -> None:
+    astray = [
+        str(found)
+        for found in IMPORTS
+        if not found.ours
+        and not found.for_types
+        and covers(set(PURE), found.importer)
+        and covers(WAITING, found.target)
+    ]
+    assert astray == []
+
+
+def test_functions_import_only_slow_or_optional_modules() -> None:
+    """All else stands at the top of the file, where readers look for it."""
+    astray = [
+        str(found)
+        for found in IMPORTS
+        if found.in_function
+        and not found.for_types
+        and (
+            (found.importer, found.target) not in LATE
+            if found.ours
+            else not covers(SLOW | OPTIONAL, found.target)
+        )
+    ]
+    assert astray == []
+
+
+def test_slow_modules_are_not_imported_at_the_top() -> None:
+    astray = [
+        str(found)
+        for found in IMPORTS
+        if not (found.in_function or found.for_types)
+        and not covers(MAY_BE_SLOW, found.importer)
+        and covers(MAY_BE_SLOW if found.ours else SLOW, found.target)
+    ]
+    assert astray == []
+
+
+def test_importing_the_package_loads_no_slow_module() -> None:
+    """The same, as the interpreter sees it: `import websocket` is quick."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); before = set(sys.modules); "
+        f"from websocket import WebSocket; print(*sorted({SLOW!r} & (set(sys.modules) - before)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, [], "")
+
+
+def test_nothing_is_required_besides_the_standard_library() -> None:
+    astray = [
+        str(found)
+        for found in IMPORTS
+        if not found.ours
+        and not found.for_types
+        and not (found.in_function and covers(OPTIONAL, found.target))
+        and found.target.partition(".")[0] not in sys.stdlib_module_names
+    ]
+    assert astray == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_what_it_knows(module: str) -> None:
+    assert ast.get_docstring(tree(module)), f"{MODULES[module]} has no docstring"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_and_functions_are_short(module: str) -> None:
+    lines = len(MODULES[module].read_text(encoding="utf-8").splitlines())
+    long = [f"{lines} lines"] if lines > LONGEST_FILE else []
+    for node in ast.walk(tree(module)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > LONGEST_FUNCTION:
+                long.append(f"{node.name} has {length} lines")
+    assert long == []

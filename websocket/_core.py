@@ -1,0 +1,394 @@
+"""`WebSocket` = protocol + transport + locks behind the verbs that users know; `create_connection`.
+
+What an open connection is, and which thread may do what in it, stands in `_connection`; here the
+arguments that users give become its verbs, and its frames become what users expect to get.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import _classic
+from ._abnf import ABNF, frame_buffer
+from ._classic import connect, handshake
+from ._connection import Connection
+from ._exceptions import (
+    WebSocketConnectionClosedException,
+    WebSocketException,
+    WebSocketPayloadException,
+)
+from ._facts import Facts
+from ._logging import isEnabledForTrace, trace
+from ._opening import establish, make_connection
+from ._pings import Waiter
+from ._sending import Sending
+from ._streaming import pieces
+from ._transport.connecting import as_stream
+from ._transport.deadline import Attempt, Deadline
+from ._wire.frames import BINARY, CLOSE, CONT, TEXT, Close, Frame, check_close
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from ._options import ConnectionOptions
+
+__all__ = ["WebSocket", "create_connection"]
+
+_INTERNAL_ERROR = 1011
+_NORMAL_ENDINGS = (1000, 1001, 1005)
+
+
+class WebSocket(Sending):
+    """A WebSocket connection: `connect()`, then send and receive, then `close()`.
+
+    One thread may receive while another sends, over TLS too; any number may send, their messages
+    never mix; `close()` may be called from any thread, callback or signal handler. Receiving from
+    several threads gives each message to one of them. A timeout while receiving loses nothing;
+    after any other error the connection is over and the object may `connect()` again.
+
+    `sockopt` and `sslopt` describe the sockets to be made; `get_mask_key(4)` gives masking keys;
+    `fire_cont_frame` delivers each fragment by itself; `skip_utf8_validation` leaves text unchecked
+    until it has to be a str. Keywords that nobody knows are ignored. No I/O happens here.
+    """
+
+    _attempt: Attempt | None = None
+    _classic_reading = False
+    _frame_buffer: Any = None
+
+    # --- connecting --------------------------------------------------------------------------------
+
+    def connect(self, url: str, **options: Unpack[ConnectionOptions]) -> None:
+        """Open a connection to `url` (ws, wss, ws+unix); what was open on this object is closed.
+
+        Waits for name, TCP, proxy, TLS, handshake and redirects together at most `timeout` seconds
+        (default: what `settimeout` said); `close()` in another thread calls it off. Raises
+        ValueError (bad arguments), OSError and ssl.SSLError (no way there), and the exceptions of
+        this package: WebSocketTimeoutException, WebSocketAddressException,
+        WebSocketBadStatusException (refused), WebSocketException (a bad answer).
+        """
+        if "timeout" in options:
+            self.sock_opt.timeout = options["timeout"]
+        if connect is not _classic.connect or handshake is not _classic.handshake:
+            self._connect_in_parts(url, dict(options))
+            return
+        if self._connection is not None:
+            self._connection.end()
+        attempt = self._attempt = Attempt(Deadline(self.sock_opt.timeout))
+        try:
+            made = establish(url, options, self._settings(), attempt)
+            self._adopt(made.connection)
+        finally:
+            self._attempt = None
+        if attempt.cancelled:
+            made.connection.end()
+            attempt.check()
+        self.handshake_response = made.handshake
+        self.request, self.response = made.opened.request, made.opened.response
+        self.close_frame = None
+        self._url = url.partition("?")[0].rpartition("@")[2]
+
+    def _connect_in_parts(self, url: str, options: dict[str, Any]) -> None:
+        """Connect by the parts that a program has put in the place of ours."""
+        sock, self.handshake_response = _classic.connect_in_parts(
+            url, (connect, handshake), self.sock_opt, None, options
+        )
+        self._adopt(make_connection(as_stream(sock), options, self._settings(), True))
+
+    def _adopt(self, connection: Connection | None) -> None:
+        super()._adopt(connection)
+        self._frame_buffer = None
+        self._classic_reading = self._overridden("_recv") or self._overridden("recv_frame")
+
+    def _overridden(self, name: str) -> bool:
+        return name in self.__dict__ or getattr(type(self), name) is not getattr(WebSocket, name)
+
+    # --- receiving ---------------------------------------------------------------------------------
+
+    def recv(self, timeout: float | None = None) -> str | bytes:
+        """The next message: str for text, bytes for binary; "" when the peer's close frame came.
+
+        Waits until `timeout` seconds are over, whatever trickles in; without one, as long as the
+        link is not silent for longer than `settimeout` allows. Raises WebSocketTimeoutException,
+        WebSocketConnectionClosedException, and after telling the peer
+        WebSocketProtocolException (1002) and WebSocketPayloadException (1007, 1009).
+        """
+        frame = self._receive(False, timeout)
+        if frame.opcode == TEXT:
+            return frame.text if frame.text is not None else _text(frame.data)
+        return frame.data if frame.opcode == BINARY else ""
+
+    def _receive(self, control: bool, timeout: float | None) -> Frame:
+        connection = self._connection
+        if connection is None or self._classic_reading:
+            return self._receive_in_parts(control)
+        receiver = connection.receiver
+        return connection.receive(
+            receiver.next_frame if self.fire_cont_frame else receiver.next_message,
+            control,
+            None if timeout is None else Deadline(timeout),
+        )
+
+    def _receive_in_parts(self, control: bool) -> Frame:
+        if self._connection is None and not self._overridden("recv_frame"):
+            raise WebSocketConnectionClosedException("Connection is already closed.")
+        opcode, frame = _classic.receive_in_parts(self, control)
+        return Frame(opcode, bytes(frame.data), bool(frame.fin))
+
+    def recv_data(self, control_frame: bool = False) -> tuple[int, bytes]:
+        """(opcode, data) of the next message, text as UTF-8 bytes; waits and raises as `recv`.
+
+        The peer's close frame is (8, its body). With `control_frame` pings and pongs come, too.
+        """
+        frame = self._receive(control_frame, None)
+        return frame.opcode, frame.data
+
+    def recv_data_frame(self, control_frame: bool = False) -> tuple[int, ABNF]:
+        """Like `recv_data`, with the message as an `ABNF`."""
+        frame = self._receive(control_frame, None)
+        return frame.opcode, _abnf(frame)
+
+    def recv_frame(self) -> ABNF:
+        """The next frame as it came: fragments by themselves, pings and closes unanswered.
+
+        Waits and raises as `recv` does.
+        """
+        connection = self._connection
+        if self._frame_buffer is not None:
+            return self._frame_buffer.recv_frame()  # type: ignore[no-any-return]
+        if connection is None:
+            raise WebSocketConnectionClosedException("Connection is already closed.")
+        if self._classic_reading:
+            return self.frame_buffer.recv_frame()  # type: ignore[no-any-return]
+        return _abnf(connection.receive(connection.receiver.next_frame, True, answer=False))
+
+    def recv_text(self, timeout: float | None = None) -> str:
+        """The next message, which has to be text; raises TypeError, and leaves it first in line,
+        when it is binary. Otherwise as `recv`; raises WebSocketConnectionClosedException instead of
+        returning "" at the end."""
+        frame = self._receive_kind(TEXT, "text", timeout)
+        return frame.text if frame.text is not None else _text(frame.data)
+
+    def recv_bytes(self, timeout: float | None = None) -> bytes:
+        """The next message, which has to be binary; as `recv_text` otherwise."""
+        return self._receive_kind(BINARY, "binary", timeout).data
+
+    def recv_json(
+        self, loads: Callable[[str], Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """The next message, text, through `loads` (default: `json.loads`)."""
+        text = self.recv_text(timeout)
+        if loads is None:
+            import json
+
+            loads = json.loads
+        return loads(text)
+
+    def _receive_kind(self, opcode: int, kind: str, timeout: float | None) -> Frame:
+        frame = self._receive(False, timeout)
+        connection = self._connection
+        if frame.opcode == CLOSE and connection is not None:
+            raise connection.closed_error()
+        if frame.opcode != opcode:
+            if connection is not None:
+                connection.receiver.put_back(frame)
+            raise TypeError(f"the next message is {ABNF.OPCODE_MAP[frame.opcode]}, expected {kind}")
+        return frame
+
+    def recv_streaming(self) -> Iterator[str | bytes]:
+        """The pieces of the next message as they arrive, text cut at code points.
+
+        Each step waits and raises as `recv` does. Leaving early discards the rest of the message.
+        Ends at once when the peer's close frame comes instead.
+        """
+        connection = self._connection
+        if connection is None:
+            raise WebSocketConnectionClosedException("Connection is already closed.")
+        return pieces(connection)
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """Messages until the connection ends: normally (1000, 1001, no code) the iteration ends,
+        otherwise it raises WebSocketConnectionClosedException."""
+        while True:
+            try:
+                message = self.recv()
+            except WebSocketConnectionClosedException:
+                if self.close_code in _NORMAL_ENDINGS:
+                    return
+                raise
+            connection = self._connection
+            if message == "" and connection is not None and connection.receiver.peer_close:
+                if self.close_code in _NORMAL_ENDINGS:
+                    return
+                raise connection.closed_error()
+            yield message
+
+    def __next__(self) -> str | bytes:
+        """One `recv()`."""
+        return self.recv()
+
+    def next(self) -> str | bytes:
+        """One `recv()`."""
+        return self.recv()
+
+    # --- the classic parts, for who overrides or drives them ---------------------------------------
+
+    @property
+    def frame_buffer(self) -> Any:
+        """The classic pull parser over `_recv`; assigned, or asked for, it is what reads frames."""
+        if self._frame_buffer is None:
+            self._frame_buffer = frame_buffer(self._recv, self.skip_utf8_validation)
+        return self._frame_buffer
+
+    @frame_buffer.setter
+    def frame_buffer(self, buffer: Any) -> None:
+        self._frame_buffer = buffer
+        self._classic_reading = True
+
+    def _recv(self, bufsize: int) -> bytes:
+        """At most `bufsize` bytes of the stream, below all frames."""
+        connection = self._connection
+        if connection is None or connection.over:
+            raise WebSocketConnectionClosedException("socket is already closed.")
+        connection.open_hatch()
+        data = connection.stream.read(bufsize, False)
+        if not data:
+            connection.end()
+            raise WebSocketConnectionClosedException("Connection to remote host was lost.")
+        return data
+
+    def send_frame(self, frame: ABNF) -> int:
+        """Write a frame of one's own making; returns its length on the wire. Raises as `send`."""
+        if self.get_mask_key:
+            frame.get_mask_key = self.get_mask_key
+        data = frame.format()
+        if isEnabledForTrace():
+            trace(f"++Sent raw: {data!r}")
+            trace(f"++Sent decoded: {frame}")
+        if self._overridden("_send"):
+            with self.lock:
+                rest = data
+                while rest:
+                    rest = rest[self._send(rest) :]
+            return len(data)
+        return self._open_connection().send_raw(data, frame.opcode < CLOSE)
+
+    def _send(self, data: bytes) -> int:
+        """Write bytes of the stream, below all frames."""
+        return self._open_connection().send_raw(data, False)
+
+    # --- ending ------------------------------------------------------------------------------------
+
+    def close(
+        self, status: int = 1000, reason: str | bytes | None = b"", timeout: float | None = 3
+    ) -> None:
+        """The closing handshake, at most `timeout` seconds (None: no limit), then the end.
+
+        Any thread, callback or signal handler may call it; others that wait in this connection end
+        with WebSocketConnectionClosedException, and `connect()` in another thread is called off.
+        Does nothing when not connected. Raises ValueError for a code or reason that cannot travel.
+        """
+        attempt = self._attempt
+        if attempt is not None:
+            attempt.cancel()
+        connection = self._connection
+        if self._connected_says is False:
+            return
+        said = Close(status, "")
+        if connection is None or not connection.over:
+            said = Close(status, check_close(status, reason).decode())
+        self._connected_says = None
+        if connection is None or self._overridden("send"):
+            if connection is not None or self._connected_says:
+                with suppress(WebSocketException):
+                    self.send_close(status, reason)
+        if connection is not None:
+            connection.close(said, timeout)
+            self.close_frame = self._peer_close_frame()
+
+    def shutdown(self) -> None:
+        """Close the socket at once, without a close frame; any thread."""
+        if self._connection is not None:
+            self._connection.end()
+        self._connected_says = None
+
+    def abort(self) -> None:
+        """Wake whoever waits in this connection: they raise WebSocketConnectionClosedException."""
+        connection = self._connection
+        if connection is not None and self.connected:
+            connection.stream.wake()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close: with 1000, or with 1011 when an exception leaves the block."""
+        self.close(1000 if kind is None else _INTERNAL_ERROR)
+
+
+_AnyWebSocket = TypeVar("_AnyWebSocket")
+
+
+def create_connection(
+    url: str,
+    timeout: float | None = None,
+    class_: Any = WebSocket,
+    **options: Any,
+) -> WebSocket:
+    """Connect to `url` and return the open `WebSocket`; waits and raises as `WebSocket.connect`.
+
+    `timeout` (default: `getdefaulttimeout()`) bounds connecting as a whole, and afterwards how long
+    the link may be silent. `class_` is made instead of WebSocket; it must take any keyword.
+    """
+    from_constructor = {
+        "sockopt": options.pop("sockopt", None) or [],
+        "sslopt": options.pop("sslopt", None) or {},
+        "fire_cont_frame": options.pop("fire_cont_frame", None) or False,
+        "enable_multithread": options.pop("enable_multithread", True),
+        "skip_utf8_validation": options.pop("skip_utf8_validation", None) or False,
+    }
+    ws = class_(**from_constructor, **options)
+    ws.settimeout(timeout if timeout is not None else getdefaulttimeout())
+    ws.connect(url, **options)
+    return ws  # type: ignore[no-any-return]
+
+
+_default_timeout: float | None = None
+
+
+def setdefaulttimeout(timeout: float | None) -> None:
+    """The timeout in seconds of connections that are given none; None waits for ever."""
+    global _default_timeout
+    _default_timeout = timeout
+
+
+def getdefaulttimeout() -> float | None:
+    """The timeout in seconds of connections that are given none."""
+    return _default_timeout
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ssl":  # programs patch `websocket._core.ssl`
+        return sys.modules.get("ssl") or __import__("ssl")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as exc:
+        raise WebSocketPayloadException(f"cannot decode: a text is not UTF-8 ({exc.reason})") from exc
+
+
+def _abnf(frame: Frame) -> ABNF:
+    return ABNF(
+        int(frame.fin),
+        int(frame.rsv1),
+        int(frame.rsv2),
+        int(frame.rsv3),
+        frame.opcode,
+        int(frame.masked),
+        frame.data,
+    )

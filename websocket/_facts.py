@@ -1,0 +1,284 @@
+"""`Facts`: what a `WebSocket` was told and what it knows, none of which waits for the network."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ._abnf import ABNF, continuous_frame
+from ._classic import sock_opt
+from ._connection import Connection
+from ._exceptions import WebSocketException
+from ._opening import Settings, handshake_response, make_connection
+from ._transport.connecting import as_stream
+from ._wire.frames import CLOSE, NO_STATUS
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from ._wire.http1 import Request, Response
+
+__all__ = ["Facts"]
+
+
+class Facts:
+    """The base of `WebSocket`: its options, its present or last `Connection`, and their accessors.
+
+    Everything here may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        get_mask_key: Callable[[int], bytes | str] | None = None,
+        sockopt: Any = None,
+        sslopt: Mapping[str, Any] | None = None,
+        fire_cont_frame: bool = False,
+        enable_multithread: bool = True,
+        skip_utf8_validation: bool = False,
+        dispatcher: Any = None,
+        **_ignored: Any,
+    ):
+        self.sock_opt = sock_opt(sockopt, sslopt)
+        self.get_mask_key = get_mask_key
+        self.dispatcher = dispatcher
+        self.enable_multithread = enable_multithread
+        self.fire_cont_frame = bool(fire_cont_frame)
+        self.skip_utf8_validation = bool(skip_utf8_validation)
+        self.handshake_response: handshake_response | None = None
+        self.request: Request | None = None
+        self.response: Response | None = None
+        self.close_frame: ABNF | None = None
+        self._connection: Connection | None = None
+        self._exception: BaseException | None = None
+        self._connected_says: bool | None = None  # what a program assigned to `connected`
+        self._locks: dict[str, Any] = {}  # while there is no connection, or as assigned
+        self._cont_frame: continuous_frame | None = None
+        self._id: UUID | None = None
+        self._url = ""
+
+    def __repr__(self) -> str:
+        state = "open" if self.connected else "closed"
+        return f"<{type(self).__name__} {state}{' ' + self._url if self._url else ''}>"
+
+    # --- the socket --------------------------------------------------------------------------------
+
+    @property
+    def sock(self) -> Any:
+        """The real socket (an `ssl.SSLSocket` for wss), or None; it may be polled and assigned.
+
+        From the first look on, polling it (and `pending()`, over TLS) shows every message that has
+        not been delivered.
+        """
+        connection = self._connection
+        if connection is None or connection.over:
+            return None
+        connection.open_hatch()
+        return connection.stream.socket
+
+    @sock.setter
+    def sock(self, sock: Any) -> None:
+        connection = self._connection
+        if sock is None:
+            self._adopt(None)
+        elif connection is None or connection.over or sock is not connection.stream.socket:
+            connection = make_connection(as_stream(sock), {}, self._settings(), tolerate_masks=True)
+            connection.open_hatch()
+            self._adopt(connection)
+            self._connected_says = False
+
+    def _adopt(self, connection: Connection | None) -> None:
+        """Go on with another connection; locks that a program assigned stay."""
+        self._connection = connection
+        self._connected_says = None
+        self._exception = None
+        self._cont_frame = None
+
+    def _settings(self) -> Settings:
+        return Settings(
+            tuple(self.sock_opt.sockopt or ()),
+            self.sock_opt.sslopt,
+            self.sock_opt.timeout,
+            self.get_mask_key,
+            self.skip_utf8_validation,
+        )
+
+    def fileno(self) -> int:
+        """The descriptor, for `select`; raises WebSocketException when there is no socket."""
+        sock = self.sock
+        if sock is None:
+            raise WebSocketException("fileno() needs an open socket: call connect() first")
+        return int(sock.fileno())
+
+    def is_ssl(self) -> bool:
+        """Whether TLS is spoken."""
+        ssl = sys.modules.get("ssl")
+        connection = self._connection
+        if ssl is None or connection is None or connection.over:
+            return False
+        return isinstance(connection.stream.socket, ssl.SSLSocket)
+
+    @property
+    def local_address(self) -> Any:
+        """Our own address as the socket tells it, or None."""
+        return self._address("getsockname")
+
+    @property
+    def remote_address(self) -> Any:
+        """The address of whom we are connected to (a proxy, if there is one), or None."""
+        return self._address("getpeername")
+
+    def _address(self, verb: str) -> Any:
+        connection = self._connection
+        if connection is None or connection.over:
+            return None
+        try:
+            return getattr(connection.stream.socket, verb)()
+        except (OSError, AttributeError):
+            return None
+
+    # --- options -----------------------------------------------------------------------------------
+
+    def settimeout(self, timeout: float | None) -> None:
+        """How long the link may be silent in one read or write, in seconds; None: for ever."""
+        self.sock_opt.timeout = timeout
+        connection = self._connection
+        if connection is not None and not connection.over:
+            connection.stream.socket.settimeout(timeout)
+
+    def gettimeout(self) -> float | None:
+        """The timeout that was set, in seconds."""
+        return self.sock_opt.timeout
+
+    @property
+    def timeout(self) -> float | None:
+        """The same as `gettimeout()`; assigning it is `settimeout`."""
+        return self.sock_opt.timeout
+
+    @timeout.setter
+    def timeout(self, timeout: float | None) -> None:
+        self.settimeout(timeout)
+
+    def set_mask_key(self, func: Callable[[int], bytes | str] | None) -> None:
+        """Take masking keys from `func(4)` from now on, instead of the system's random source."""
+        self.get_mask_key = func
+        if self._connection is not None:
+            self._connection.sender.get_mask_key = func
+
+    @property
+    def lock(self) -> Any:
+        """The lock that is held while a frame is written."""
+        return self._lock("lock", "write_lock")
+
+    @lock.setter
+    def lock(self, lock: Any) -> None:
+        self._locks["lock"] = lock
+
+    @property
+    def readlock(self) -> Any:
+        """The lock that is held while a message is read."""
+        return self._lock("readlock", "read_lock")
+
+    @readlock.setter
+    def readlock(self, lock: Any) -> None:
+        self._locks["readlock"] = lock
+
+    def _lock(self, name: str, attribute: str) -> Any:
+        if name not in self._locks:
+            if self._connection is not None:
+                return getattr(self._connection, attribute)
+            self._locks[name] = threading.RLock()
+        return self._locks[name]
+
+    @property
+    def cont_frame(self) -> continuous_frame:
+        """What puts fragments together on the classic path."""
+        if self._cont_frame is None:
+            self._cont_frame = continuous_frame(self.fire_cont_frame, self.skip_utf8_validation)
+        return self._cont_frame
+
+    # --- the handshake -----------------------------------------------------------------------------
+
+    def getstatus(self) -> int | None:
+        """The HTTP status of the handshake, or None before."""
+        return self.handshake_response.status if self.handshake_response else None
+
+    status = property(getstatus)
+
+    def getheaders(self) -> dict[str, str] | None:
+        """The response's headers with lower-case names, the last value of each; None before."""
+        return self.handshake_response.headers if self.handshake_response else None
+
+    headers = property(getheaders)
+
+    def getsubprotocol(self) -> str | None:
+        """The subprotocol that the server chose, in lower case, or None."""
+        return self.handshake_response.subprotocol if self.handshake_response else None
+
+    subprotocol = property(getsubprotocol)
+
+    @property
+    def path(self) -> str | None:
+        """Path and query that were requested, or None before the handshake."""
+        return self.request.path if self.request is not None else None
+
+    @property
+    def id(self) -> UUID:
+        """A number of this object's own, for logs."""
+        if self._id is None:
+            import uuid
+
+            self._id = uuid.uuid4()
+        return self._id
+
+    # --- what became of it -------------------------------------------------------------------------
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can be exchanged; may be assigned, and then says what was assigned."""
+        if self._connected_says is not None:
+            return self._connected_says
+        return self._connection is not None and self._connection.connected
+
+    @connected.setter
+    def connected(self, connected: bool) -> None:
+        self._connected_says = connected
+
+    @property
+    def closed(self) -> bool:
+        """Whether there was a connection and it has ended."""
+        return self._connection is not None and self._connection.over
+
+    @property
+    def close_code(self) -> int | None:
+        """The peer's close code: 1005 if it said none, 1006 if it was lost; None while open."""
+        return None if self._connection is None else self._connection.close_code
+
+    @property
+    def close_reason(self) -> str | None:
+        """The peer's reason, "" if it gave none; None while open."""
+        connection = self._connection
+        if connection is None or connection.close_code is None:
+            return None
+        said = connection.receiver.peer_close
+        return said.reason if said is not None else ""
+
+    def exception(self) -> BaseException | None:
+        """What ended the connection, if it was an error, else None."""
+        return self._exception
+
+    def wait_closed(self, timeout: float | None = None) -> bool:
+        """Wait until the connection has ended, at most `timeout` seconds; whether it has.
+
+        Somebody has to read or to close meanwhile: nothing reads in the background.
+        """
+        connection = self._connection
+        return connection is None or connection.wait_ended(timeout)
+
+    def _peer_close_frame(self) -> ABNF | None:
+        said = None if self._connection is None else self._connection.receiver.peer_close
+        if said is None:
+            return None
+        code = b"" if said.code == NO_STATUS else said.code.to_bytes(2, "big")
+        return ABNF(1, 0, 0, 0, CLOSE, 0, code + said.reason.encode())

@@ -1,0 +1,188 @@
+"""What `connect()` was asked for -> an open `Connection`, and what the handshake said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ._connection import Connection
+from ._cookiejar import SimpleCookieJar, jar_header, jar_store
+from ._protocol.handshake import Opening
+from ._protocol.receiving import Receiver
+from ._protocol.sending import Sender
+from ._transport.connecting import REDIRECTS, Opened, exchange, open_connection, refuse
+from ._transport.deadline import Attempt, Deadline
+from ._transport.options import ConnectOptions
+from ._transport.streams import Stream
+from ._wire.http1 import Request, Response
+from ._wire.urls import WebSocketURI, parse_uri
+
+__all__ = ["CookieJar", "Settings", "establish", "handshake_response", "make_connection"]
+
+CookieJar = SimpleCookieJar(domain_only=True)
+"""Process-wide: keeps only cookies that name a Domain, and a Domain that covers their host."""
+
+_TRANSPORT = (
+    "address",
+    "source_address",
+    "unix_socket",
+    "socket",
+    "max_head",
+    "max_head_lines",
+    "max_body",
+    "max_interim",
+    "redirect_limit",
+    "proxy",
+    "proxy_type",
+    "proxy_sslopt",
+    "http_proxy_host",
+    "http_proxy_port",
+    "http_proxy_auth",
+    "http_proxy_timeout",
+    "http_no_proxy",
+)
+_OPENING = (
+    "cookie",
+    "origin",
+    "suppress_origin",
+    "host",
+    "suppress_host",
+    "connection",
+    "subprotocols",
+    "require_subprotocol",
+    "user_agent",
+)
+
+
+class handshake_response:
+    """What the opening handshake gave: `status`, `headers` (a dict) and `subprotocol`."""
+
+    def __init__(
+        self, status: int | None, headers: dict[str, str] | None, subprotocol: str | None
+    ):
+        self.status = status
+        self.headers = headers
+        self.subprotocol = subprotocol
+
+
+class Settings(NamedTuple):
+    """What a `WebSocket` was constructed with, as far as its connections depend on it."""
+
+    sockopt: Any
+    sslopt: Mapping[str, Any]
+    timeout: float | None
+    get_mask_key: Callable[[int], bytes | str] | None
+    skip_utf8_validation: bool
+
+
+class Established(NamedTuple):
+    """An open connection and the handshake that opened it."""
+
+    connection: Connection
+    opened: Opened
+    handshake: handshake_response
+
+
+class _Opener:
+    """The opening handshake, with the cookies of all hops; what the transport asks of us."""
+
+    def __init__(self, uri: WebSocketURI, options: Mapping[str, Any]):
+        self.uri = uri
+        header = options.get("header")
+        given = {name: options[name] for name in _OPENING if options.get(name) is not None}
+        jar = options.get("cookiejar")
+        self._jar: Any = SimpleCookieJar() if jar is None else jar
+        self.opening = Opening(
+            uri,
+            header=header() if callable(header) else header,
+            authorization=uri.basic_authorization,
+            cookies=self._cookies,
+            **given,
+        )
+
+    def request(self, uri: WebSocketURI) -> Request:
+        return self.opening.request(uri)
+
+    def note(self, uri: WebSocketURI, response: Response) -> None:
+        """Store the cookies of a 101 or a redirect (RFC 6265 5.3)."""
+        values = response.headers.get_all("Set-Cookie")
+        if not values or not (response.status == 101 or 300 <= response.status < 400):
+            return
+        CookieJar.store(values, uri.host, uri.path, uri.secure)
+        jar_store(self._jar, values, uri.host, uri.port, uri.path, uri.secure)
+
+    def _cookies(self, uri: WebSocketURI) -> str:
+        own = jar_header(self._jar, uri.host, uri.port, uri.path, uri.secure)
+        shared = CookieJar.header(uri.host, uri.path, uri.secure)
+        # What came in this connect() is in both jars; a name is sent once, the nearer jar's value.
+        names = {pair.partition("=")[0] for pair in own.split("; ")}
+        rest = [pair for pair in shared.split("; ") if pair.partition("=")[0] not in names]
+        return "; ".join(pair for pair in (own, *rest) if pair)
+
+
+def establish(
+    url: str, options: Mapping[str, Any], settings: Settings, attempt: Attempt
+) -> Established:
+    """Dial, shake hands and set up both halves; raises what is in the way, leaves nothing open."""
+    opener = _Opener(parse_uri(url), options)
+    opened = open_connection(opener, _connect_options(options, settings), attempt)
+    try:
+        agreement = opener.opening.accept(opened.response)
+        if options.get("socket") is None:
+            opened.stream.socket.settimeout(settings.timeout)
+    except BaseException:
+        opened.stream.close()
+        raise
+    connection = make_connection(opened.stream, options, settings)
+    connection.receiver.use(agreement.inflater)
+    connection.sender.use(agreement.deflater)
+    said = handshake_response(
+        opened.response.status, opened.response.headers.as_dict(), agreement.subprotocol
+    )
+    return Established(connection, opened, said)
+
+
+def open_handshake(
+    stream: Stream, uri: WebSocketURI, options: Mapping[str, Any]
+) -> handshake_response:
+    """The opening handshake alone, on a stream that is open already; a redirect is returned."""
+    opener = _Opener(uri, options)
+    attempt = Attempt(Deadline(None))
+    response = exchange(stream, opener.request(uri), ConnectOptions(), attempt)
+    opener.note(uri, response)
+    headers = response.headers.as_dict()
+    if response.status in REDIRECTS:
+        return handshake_response(response.status, headers, None)
+    if response.status != 101:
+        refuse(stream, response, ConnectOptions(), attempt)
+    agreement = opener.opening.accept(response)
+    return handshake_response(response.status, headers, agreement.subprotocol)
+
+
+def make_connection(
+    stream: Any, options: Mapping[str, Any], settings: Settings, tolerate_masks: bool = False
+) -> Connection:
+    """Both halves of the protocol around an open stream."""
+    receiver = Receiver(
+        max_size=options.get("max_size"),
+        check_utf8=not settings.skip_utf8_validation,
+        tolerate_masks=tolerate_masks,
+    )
+    return Connection(
+        stream,
+        receiver,
+        Sender(get_mask_key=settings.get_mask_key),
+        autoping=options.get("autoping") is not False,
+        autoclose=options.get("autoclose") is not False,
+    )
+
+
+def _connect_options(options: Mapping[str, Any], settings: Settings) -> ConnectOptions:
+    given = {name: options[name] for name in _TRANSPORT if options.get(name) is not None}
+    sslopt = options.get("sslopt")
+    return ConnectOptions(
+        # "in connect() too": there they come on top of what the constructor was given
+        sockopt=(*settings.sockopt, *(options.get("sockopt") or ())),
+        sslopt={**settings.sslopt, **(sslopt or {})},
+        **given,
+    )

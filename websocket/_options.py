@@ -1,0 +1,66 @@
+"""The options that `connect`, `create_connection` and `run_forever` take, with their types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    import http.cookiejar
+
+    from ._cookiejar import SimpleCookieJar
+
+__all__ = ["ConnectionOptions", "HeaderOption", "Header", "ProxyOption"]
+
+Header = Mapping[str, str | None] | Iterable[str] | str
+HeaderOption = Header | Callable[[], Header | None] | None
+ProxyOption = str | Literal[False] | Callable[[str, int, bool], str | None] | None
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """Every option of `connect`; each may be None, which means its default.
+
+    Durations are seconds, sizes are bytes. Options that nobody knows are ignored.
+    """
+
+    # The opening request
+    header: HeaderOption
+    cookie: str | None
+    cookiejar: SimpleCookieJar | http.cookiejar.CookieJar | None
+    origin: str | None
+    suppress_origin: bool | None
+    host: str | None
+    suppress_host: bool | None
+    connection: str | None
+    subprotocols: Sequence[str] | None
+    require_subprotocol: bool | None
+    user_agent: str | None
+
+    # The way to the server
+    timeout: float | None
+    socket: Any
+    address: tuple[str, int] | None
+    source_address: tuple[str, int] | None
+    unix_socket: str | None
+    sockopt: Sequence[tuple[Any, ...]] | None
+    sslopt: Mapping[str, Any] | None
+    redirect_limit: int | None
+    proxy: ProxyOption
+    proxy_type: str | None
+    proxy_sslopt: Mapping[str, Any] | None
+    http_proxy_host: str | None
+    http_proxy_port: int | str | None
+    http_proxy_auth: tuple[str, str] | None
+    http_proxy_timeout: float | None
+    http_no_proxy: Sequence[str] | str | None
+
+    # Limits
+    max_size: int | None
+    max_head: int | None
+    max_head_lines: int | None
+    max_body: int | None
+    max_interim: int | None
+
+    # The open connection
+    autoping: bool | None
+    autoclose: bool | None

@@ -1,0 +1,114 @@
+"""`Sender`: messages -> bytes; masking keys, compression, our close, and nothing behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from .._exceptions import WebSocketConnectionClosedException
+from .._wire.frames import (
+    ABNORMAL,
+    CLOSE,
+    CONT,
+    NO_STATUS,
+    PING,
+    PONG,
+    Close,
+    encode_close,
+    encode_frame,
+)
+from .._wire.masking import fresh_key
+
+__all__ = ["Deflating", "Payload", "Sender"]
+
+Payload = bytes | bytearray | memoryview
+
+_RSV1 = 4
+
+
+class Deflating(Protocol):
+    """What compresses one message after the other (RFC 7692)."""
+
+    def deflate(self, data: Payload, fin: bool, first: bool) -> bytes | None:
+        """The compressed bytes of one frame; None to send this message as it is."""
+        ...
+
+
+class Sender:
+    """The sending half of a connection; one thread at a time.
+
+    `server` is True in the server's role, which does not mask. `get_mask_key(4)` gives the keys
+    instead of the system's random source.
+    """
+
+    def __init__(
+        self,
+        *,
+        server: bool = False,
+        get_mask_key: Callable[[int], bytes | str] | None = None,
+        deflater: Deflating | None = None,
+    ):
+        self.our_close: Close | None = None  # a latch: our close frame, or 1006 after half a frame
+        self.get_mask_key = get_mask_key
+        self._server = server
+        self._deflater = deflater
+        self._compressing = False  # the message under way
+
+    def use(self, deflater: Deflating | None) -> None:
+        """Take what the opening handshake agreed on."""
+        self._deflater = deflater
+
+    def message(self, opcode: int, payload: Payload, fin: bool = True, compress: bool = True) -> bytes:
+        """One frame of data on the wire: a whole message, or a fragment (its `opcode` then CONT
+        behind the first); raises WebSocketConnectionClosedException behind our close."""
+        if self.our_close is not None:
+            raise WebSocketConnectionClosedException("Connection is already closed.")
+        rsv = 0
+        if self._deflater is not None and compress and opcode < CLOSE:
+            first = opcode != CONT
+            if first or self._compressing:
+                squeezed = self._deflater.deflate(payload, fin, first)
+                self._compressing = squeezed is not None and not fin
+                if squeezed is not None:
+                    payload, rsv = squeezed, (_RSV1 if first else 0)
+        return encode_frame(opcode, payload, self._key(), fin, rsv)
+
+    def raw(self, frame: bytes) -> bytes:
+        """A frame that somebody else has made; raises as `message` does."""
+        if self.our_close is not None:
+            raise WebSocketConnectionClosedException("Connection is already closed.")
+        return frame
+
+    def ping(self, payload: Payload) -> bytes:
+        """A ping frame (RFC 6455 5.5.2)."""
+        return encode_frame(PING, payload, self._key())
+
+    def pong(self, payload: Payload) -> bytes:
+        """A pong frame (RFC 6455 5.5.3)."""
+        return encode_frame(PONG, payload, self._key())
+
+    def close(self, code: int | None, reason: str | bytes | None = "") -> bytes:
+        """Our close frame, and with it the end of sending; raises ValueError, and changes nothing,
+        for a code or a reason that cannot travel."""
+        payload = encode_close(code, reason)
+        if self.our_close is not None:
+            return b""  # one close frame on the wire, ever
+        said = payload[2:].decode(errors="replace")
+        self.our_close = Close(NO_STATUS if not payload else int(code or 0), said)
+        return encode_frame(CLOSE, payload, self._key())
+
+    def abandon(self) -> None:
+        """Nothing may follow: a frame was sent half, or the transport is gone."""
+        if self.our_close is None:
+            self.our_close = Close(ABNORMAL, "")
+
+    def _key(self) -> bytes | None:
+        if self._server:
+            return None
+        if self.get_mask_key is None:
+            return fresh_key()
+        key = self.get_mask_key(4)
+        raw = key.encode("latin-1") if isinstance(key, str) else bytes(key)
+        if len(raw) != 4:
+            raise ValueError(f"the mask key function gave {len(raw)} bytes, expected 4")
+        return raw

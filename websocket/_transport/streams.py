@@ -1,0 +1,396 @@
+"""`Stream`, the seam: bytes to and from the server, and the one place that knows OSError.
+
+A stream has few verbs. Reading may run ahead without taking anything away from those who watch the
+descriptor: `PlainStream` peeks, and removes from the kernel only what was consumed. The hatch
+(`stop_reading_ahead`) opens for good; behind it exactly the missing bytes are read. Nothing here
+locks: `read` belongs to whoever holds the read lock, `write*` and `flush` to the write lock's holder.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+from contextlib import suppress
+from typing import Any, Protocol
+
+from .._exceptions import (
+    WebSocketConnectionClosedException,
+    WebSocketException,
+    WebSocketTimeoutException,
+    WebSocketWouldBlockException,
+)
+from .deadline import Deadline
+
+__all__ = ["DuckStream", "PlainStream", "Stream", "translated", "wait_for"]
+
+CHUNK = 1 << 16  # what one peek takes: the knee of the curve
+LARGE = 1 << 18  # what one exact read takes at most: an announced length is only a claim
+
+_LONGEST = 2_000_000.0  # seconds; poll counts milliseconds in a C int
+
+_PEEK = getattr(socket, "MSG_PEEK", 0)
+_DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+# Linux drops bytes without copying them; for TCP only (tcp(7)).
+_TRUNC = getattr(socket, "MSG_TRUNC", 0) if sys.platform == "linux" else 0
+
+Bytes = bytes | bytearray | memoryview
+
+
+class Stream(Protocol):
+    """A stream of bytes to the server; plain, TLS, or TLS inside TLS."""
+
+    unsent: bytes | bool
+    """Truthy while bytes that were begun by `write_now` wait to be sent by `flush`."""
+    half_sent: bool
+    """True once a `write` has failed when a part of it, or of something before it, had gone."""
+
+    @property
+    def socket(self) -> Any:
+        """The socket that users see."""
+        ...
+
+    def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
+        """At least one byte, b"" at the end; at most `missing`, unless `ahead` is True."""
+        ...
+
+    def give_back(self, data: bytes) -> bytes:
+        """Undo the reading of `data`, the unconsumed end of what the last `read` returned; returns
+        it where that is too late, since it has left the kernel for good."""
+        ...
+
+    def stop_reading_ahead(self) -> None:
+        """Open the hatch: from here on what has not been consumed can be seen from outside."""
+        ...
+
+    def pending(self) -> int:
+        """Bytes that can be read although the descriptor does not show them."""
+        ...
+
+    def write(self, data: Bytes, deadline: Deadline | None = None) -> None:
+        """All of `data`, behind what is unsent; waits for the kernel to take it."""
+        ...
+
+    def write_now(self, data: Bytes) -> None:
+        """What the kernel takes of `data` without waiting; the rest is unsent."""
+        ...
+
+    def flush(self) -> None:
+        """What the kernel takes of the unsent bytes without waiting."""
+        ...
+
+    def wait(self, write: bool, deadline: Deadline | None = None) -> tuple[bool, bool]:
+        """Wait for readable or, if asked, writable; which of them. Raises when time runs out."""
+        ...
+
+    def finish(self) -> None:
+        """Say that no more will be written (a half-close), and drop what waits to be read."""
+        ...
+
+    def wake(self) -> None:
+        """End every wait in `read` and `write`, in all threads; any thread may call it."""
+        ...
+
+    def close(self) -> None:
+        """Close the descriptor; nobody may be inside."""
+        ...
+
+
+def translated(exc: OSError) -> WebSocketException:
+    """An error of the socket or of TLS as one of ours."""
+    if isinstance(exc, WebSocketException):
+        return exc
+    if isinstance(exc, BlockingIOError):
+        return WebSocketWouldBlockException("Nothing can be read or written now (timeout is 0)")
+    if isinstance(exc, TimeoutError):
+        return WebSocketTimeoutException("Connection timed out")
+    return WebSocketConnectionClosedException(f"Connection to remote host was lost. ({exc})")
+
+
+def wait_for(
+    fileno: int, read: bool, write: bool, seconds: float | None
+) -> tuple[bool, bool]:
+    """Wait until the descriptor is readable or writable, or `seconds` are over."""
+    if hasattr(select, "poll"):  # eventlet takes it away
+        poll = select.poll()
+        poll.register(fileno, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
+        ready = poll.poll(None if seconds is None else _milliseconds(seconds))
+        mask = ready[0][1] if ready else 0
+        broken = bool(mask & ~(select.POLLIN | select.POLLOUT))
+        return (
+            read and (broken or bool(mask & select.POLLIN)),
+            write and (broken or bool(mask & select.POLLOUT)),
+        )
+    readable, writable, _ = select.select(
+        [fileno] if read else [], [fileno] if write else [], [], seconds
+    )
+    return bool(readable), bool(writable)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(0, -int(-min(seconds, _LONGEST) * 1000 // 1))  # rounded up: never a busy loop
+
+
+def patience(sock: Any, deadline: Deadline | None) -> float | None:
+    """How long one wait may last: until the deadline, else as the socket's own timeout says."""
+    if deadline is not None:
+        return deadline.remaining()
+    timeout: float | None = sock.gettimeout()
+    return timeout
+
+
+class PlainStream:
+    """A connected socket. `recv` and `send` are its verbs below any subclass that redefines them."""
+
+    __slots__ = ("_peeked", "_peeking", "_recv", "_send", "_truncate", "half_sent", "socket", "unsent")
+
+    def __init__(self, sock: socket.socket):
+        self.unsent: bytes = b""
+        self.half_sent = False
+        self._peeked = 0  # bytes handed out that the kernel still has
+        self._peeking = _PEEK != 0
+        self._truncate = _TRUNC if sock.family in (socket.AF_INET, socket.AF_INET6) else 0
+        self.move_to(sock)
+
+    def move_to(self, sock: socket.socket) -> None:
+        """Go on with another object for the same descriptor (TLS puts its face there)."""
+        self.socket = sock
+        # Not sock.recv: the face of a TLS stream is an SSLSocket and stands above this one.
+        self._recv: Any = socket.socket.recv.__get__(sock)
+        self._send: Any = socket.socket.send.__get__(sock)
+
+    def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
+        if self._peeked:
+            self._remove(self._peeked)
+        while True:
+            try:
+                if deadline is not None:
+                    self._await(True, deadline)
+                if ahead and self._peeking:
+                    data: bytes = self._recv(CHUNK, _PEEK)
+                    self._peeked = len(data)
+                    return data
+                return self._recv(missing if missing < LARGE else LARGE)  # type: ignore[no-any-return]
+            except OSError as exc:
+                self._stumble(exc, True, deadline)
+
+    def _remove(self, count: int) -> None:
+        """Take out of the kernel what was looked at and consumed; it is there, so nothing waits."""
+        self._peeked = 0
+        while count:
+            try:
+                taken = self._recv(count, self._truncate) if self._truncate else self._recv(count)
+            except OSError as exc:
+                raise translated(exc) from exc
+            if not taken:  # the connection was reset since
+                return
+            count -= len(taken)
+
+    def give_back(self, data: bytes) -> bytes:
+        if not self._peeked:
+            return data
+        self._remove(self._peeked - len(data))
+        return b""
+
+    def stop_reading_ahead(self) -> None:
+        self._peeking = False
+
+    def pending(self) -> int:
+        return 0
+
+    def write(self, data: Bytes, deadline: Deadline | None = None) -> None:
+        begun = bool(self.unsent)
+        if begun:
+            data, self.unsent = self.unsent + data, b""
+        try:
+            if deadline is None:
+                sent: int = self._send(data)
+                if sent == len(data):
+                    return
+                begun = True
+                data = memoryview(data)[sent:]
+        except OSError as exc:
+            self.half_sent = begun
+            self._stumble(exc, False, deadline)
+        self._write_rest(memoryview(data), begun, deadline)
+
+    def _write_rest(self, rest: memoryview, begun: bool, deadline: Deadline | None) -> None:
+        while rest:
+            try:
+                if deadline is None:
+                    sent: int = self._send(rest)
+                else:
+                    self._await(False, deadline)
+                    sent = self._send(rest, _DONTWAIT)
+                begun = begun or sent > 0
+                rest = rest[sent:]
+            except OSError as exc:
+                self.half_sent = begun
+                self._stumble(exc, False, deadline)
+        self.half_sent = False
+
+    def write_now(self, data: Bytes) -> None:
+        self.unsent += bytes(data)
+        self.flush()
+
+    def flush(self) -> None:
+        while self.unsent:
+            try:
+                if self.socket.gettimeout() and not wait_for(self.socket.fileno(), False, True, 0)[1]:
+                    return  # a socket with a timeout would wait for it in spite of MSG_DONTWAIT
+                sent = self._send(self.unsent, _DONTWAIT)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as exc:
+                self.half_sent = True
+                raise translated(exc) from exc
+            self.unsent = self.unsent[sent:]
+
+    def wait(self, write: bool, deadline: Deadline | None = None) -> tuple[bool, bool]:
+        if self._peeked:
+            self._remove(self._peeked)
+        try:
+            ready = wait_for(self.socket.fileno(), True, write, patience(self.socket, deadline))
+        except (OSError, ValueError) as exc:
+            raise WebSocketConnectionClosedException("socket is already closed.") from exc
+        if ready == (False, False):
+            raise WebSocketTimeoutException("Connection timed out")
+        return ready
+
+    def _await(self, read: bool, deadline: Deadline) -> None:
+        if not any(wait_for(self.socket.fileno(), read, not read, deadline.remaining())):
+            raise WebSocketTimeoutException("Connection timed out")
+
+    def _stumble(self, exc: OSError, read: bool, deadline: Deadline | None) -> None:
+        """Raise one of ours, or return for another try (EINTR, or readiness that was not true)."""
+        if isinstance(exc, BlockingIOError) and self.socket.gettimeout() != 0:
+            if any(wait_for(self.socket.fileno(), read, not read, patience(self.socket, deadline))):
+                return
+            exc = TimeoutError()
+        elif isinstance(exc, InterruptedError):
+            return
+        raise translated(exc) from exc
+
+    def finish(self) -> None:
+        """Half-close; then read away what has come: closing with unread bytes would be a reset,
+        which can destroy our last words on their way (RFC 1122 4.2.2.13)."""
+        with suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_WR)
+        self._drop_unread()
+
+    def _drop_unread(self) -> None:
+        self._peeked = 0
+        for _ in range(16):
+            try:
+                if not wait_for(self.socket.fileno(), True, False, 0)[0]:
+                    return
+                if not self._recv(LARGE):
+                    return
+            except (OSError, ValueError):
+                return
+
+    def wake(self) -> None:
+        with suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    def close(self) -> None:
+        if self.socket.fileno() >= 0:
+            self._drop_unread()
+        self.socket.close()
+
+
+class DuckStream:
+    """Any object with `recv` and `send`: a test double, a green socket, a socket of another make.
+
+    Read exactly, one call at a time; deadlines by its own `settimeout`, where it has one.
+    """
+
+    __slots__ = ("half_sent", "socket", "unsent")
+
+    def __init__(self, sock: Any):
+        self.socket = sock
+        self.unsent = False
+        self.half_sent = False
+
+    def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
+        while True:
+            try:
+                data = self._timed(self.socket.recv, min(missing, LARGE), deadline)
+                return bytes(data or b"")
+            except OSError as exc:
+                self._stumble(exc, True, deadline)
+
+    def _timed(self, call: Any, argument: Any, deadline: Deadline | None) -> Any:
+        if deadline is None or not hasattr(self.socket, "settimeout"):
+            return call(argument)
+        if deadline.expired:
+            raise TimeoutError
+        before = self.socket.gettimeout()
+        self.socket.settimeout(deadline.remaining())
+        try:
+            return call(argument)
+        finally:
+            self.socket.settimeout(before)
+
+    def _stumble(self, exc: OSError, read: bool, deadline: Deadline | None) -> None:
+        """As PlainStream's; "want read" and "want write" are how a TLS socket says EAGAIN."""
+        if isinstance(exc, InterruptedError):
+            return
+        wants = type(exc).__name__ in ("SSLWantReadError", "SSLWantWriteError")
+        if wants or isinstance(exc, BlockingIOError):
+            read = type(exc).__name__ != "SSLWantWriteError" if wants else read
+            limit = patience(self.socket, deadline)
+            if limit == 0:
+                exc = BlockingIOError()
+            elif any(wait_for(self.socket.fileno(), read, not read, limit)):
+                return
+            else:
+                exc = TimeoutError()
+        raise translated(exc) from exc
+
+    def give_back(self, data: bytes) -> bytes:
+        return data
+
+    def stop_reading_ahead(self) -> None:
+        """It never did."""
+
+    def pending(self) -> int:
+        return int(self.socket.pending()) if hasattr(self.socket, "pending") else 0
+
+    def write(self, data: Bytes, deadline: Deadline | None = None) -> None:
+        begun = False
+        while data:
+            try:
+                sent: int = self._timed(self.socket.send, data, deadline)
+                begun = begun or sent > 0
+                data = memoryview(data)[sent:]
+            except OSError as exc:
+                self.half_sent = begun
+                self._stumble(exc, False, deadline)
+        self.half_sent = False
+
+    def write_now(self, data: Bytes) -> None:
+        self.write(data)
+
+    def flush(self) -> None:
+        """Nothing is ever unsent."""
+
+    def wait(self, write: bool, deadline: Deadline | None = None) -> tuple[bool, bool]:
+        return True, write
+
+    def finish(self) -> None:
+        """A half-close is not among the verbs that we ask of it."""
+
+    def wake(self) -> None:
+        with suppress(OSError, AttributeError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def fileno(self) -> int:
+        return int(self.socket.fileno())
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.socket.close()

@@ -1,0 +1,356 @@
+"""Addresses (happy eyeballs, any error tries the next) and socket options -> a connected socket."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import select
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import chain, zip_longest
+from typing import Any
+
+from websocket._exceptions import WebSocketAddressException, WebSocketException
+
+from .deadline import Attempt
+from .options import ConnectOptions
+
+__all__ = ["DEFAULT_SOCKET_OPTION", "dial", "dial_unix", "look_up"]
+
+# (family, type, proto, canonical name, socket address), as `socket.getaddrinfo` gives them.
+AddressInfo = tuple[int, int, int, str, Any]
+
+DEFAULT_SOCKET_OPTION: list[tuple[int, int, int]] = [
+    (level, getattr(socket, name), value)
+    for level, name, value in (
+        (socket.SOL_TCP, "TCP_NODELAY", 1),
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.SOL_TCP, "TCP_KEEPIDLE", 30),
+        (socket.SOL_TCP, "TCP_KEEPINTVL", 10),
+        (socket.SOL_TCP, "TCP_KEEPCNT", 3),
+    )
+    if hasattr(socket, name)
+]
+
+# RFC 8305 section 5: how long an address has to itself before the next one joins the race.
+_HEAD_START = 0.25
+
+# On Linux a `shutdown` from another thread wakes the poll of a connect under way; elsewhere it may
+# answer ENOTCONN instead, so there the wait is cut into slices. An hour keeps poll's int in range.
+_LONGEST_WAIT = 3600.0 if sys.platform == "linux" else 0.1
+
+# A full backlog of a unix socket is EAGAIN (connect(2)) and nothing tells when to try again.
+_UNIX_RETRY = 0.02
+
+# What a `connect` that goes on in the background answers: POSIX, Windows, asked twice.
+_UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY)
+
+_NO_WAY = "no way there: check the network, VPN or firewall"
+_FORBIDDEN = "this user may not connect there: check permissions and firewall"
+_REMEDIES = {
+    errno.ECONNREFUSED: "nothing listens there: is the server running, are host and port right?",
+    errno.ETIMEDOUT: "no answer: is the server up, does a firewall drop the packets?",
+    errno.EHOSTUNREACH: _NO_WAY,
+    errno.ENETUNREACH: _NO_WAY,
+    errno.EADDRNOTAVAIL: "no local port is free, or source_address is not of this machine",
+    errno.EADDRINUSE: "another socket holds the port of source_address: use port 0",
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EMFILE: "this process has too many files open: raise `ulimit -n` or close connections",
+    errno.ENOENT: "there is no such socket: is the server running, is the path right?",
+}
+
+# How little an error says about the server: a refusal is an answer, most others count 1, and the
+# last of these are about our own side.
+_SILENCE = {
+    errno.ECONNREFUSED: 0,
+    **dict.fromkeys((errno.EHOSTUNREACH, errno.ENETUNREACH), 2),
+    **dict.fromkeys((errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT), 3),
+}
+
+_LOOKUP_REMEDIES = {
+    socket.EAI_NONAME: "is the host name in the URL spelled right?",
+    socket.EAI_AGAIN: "the name server did not answer: check the network, then try again",
+}
+
+
+def dial(host: str, port: int, options: ConnectOptions, attempt: Attempt) -> socket.socket:
+    """Connect by TCP to the first address of `host` that answers; the socket blocks, no timeout.
+
+    Waits for the name lookup and the connects until the attempt's deadline or `cancel`.
+    Raises WebSocketAddressException (no such name), the OSError of the most telling address with
+    `errno`, `remote_ip` and `hint` (none could be reached), WebSocketTimeoutException,
+    WebSocketConnectionClosedException (called off), TypeError (malformed sockopt).
+    """
+    addresses = _interleave(look_up(host, port, attempt))
+    if options.source_address:
+        addresses = _same_family(addresses, options.source_address[0])
+    if not addresses:
+        raise WebSocketAddressException(
+            f"The name lookup of {host} gave no address that can be used",
+            hint="source_address, if given, must be of the server's family: IPv4 or IPv6",
+        )
+    return _Race(f"{host} port {port}", addresses, options, attempt).run()
+
+
+def dial_unix(
+    path: str | os.PathLike[str], options: ConnectOptions, attempt: Attempt
+) -> socket.socket:
+    """Connect to a unix socket; the socket blocks, no timeout.
+
+    Waits while the server's backlog is full, until the attempt's deadline or `cancel`. Raises as
+    `dial` does, and WebSocketException where the platform has no unix sockets.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        raise WebSocketException("This platform has no unix sockets")
+    name = os.fspath(path)
+    doing = f"connecting to {name}"
+    attempt.check(doing)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        _set_options(sock, options)
+        while error := _connect(sock, name):
+            if error.errno != errno.EAGAIN:
+                raise _explained(error, name, name) from error
+            attempt.wait(_UNIX_RETRY)
+            attempt.check(doing)
+        sock.settimeout(None)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def look_up(host: str, port: int, attempt: Attempt) -> list[AddressInfo]:
+    """The addresses of a name, as the system orders them; a literal address gives itself.
+
+    With a deadline the question is asked in a daemon thread, since nothing can interrupt a
+    resolver: when the time is up that thread is left to finish alone. Without a deadline it is
+    asked right here, and `cancel` takes effect after it. Raises WebSocketAddressException.
+    """
+    doing = f"looking up the name {host}"
+    attempt.check(doing)
+    try:
+        if attempt.deadline.at is None:
+            return _ask(host, port)
+        return _ask_beside(host, port, attempt, doing)
+    except WebSocketException:  # too late, or called off
+        raise
+    except OSError as exc:
+        raise WebSocketAddressException(
+            f"The name {host} has no address: {exc}", hint=_LOOKUP_REMEDIES.get(exc.errno or 0)
+        ) from exc
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise WebSocketAddressException(
+            f"{host!r} port {port!r} cannot be looked up: {exc}",
+            hint="a host is a name or an address without scheme, path or brackets",
+        ) from exc
+
+
+def _ask(host: str, port: int) -> list[AddressInfo]:
+    if not host or "\0" in host:  # to the resolver none is this machine, and NUL is the end
+        raise ValueError("it is no host name")
+    # Looked up at call time and called by position: programs put `lambda *args: ...` in its place.
+    return list(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, socket.IPPROTO_TCP))
+
+
+def _ask_beside(host: str, port: int, attempt: Attempt, doing: str) -> list[AddressInfo]:
+    outcome: list[list[AddressInfo] | BaseException] = []
+
+    def ask() -> None:
+        try:
+            outcome.append(_ask(host, port))
+        except BaseException as exc:  # noqa: BLE001 - raised again by the caller
+            outcome.append(exc)
+        attempt.ring()
+
+    threading.Thread(target=ask, name=f"websocket: {doing}", daemon=True).start()
+    while not outcome:
+        attempt.check(doing)
+        attempt.wait()
+    answer = outcome.pop()
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def _interleave(found: Iterable[AddressInfo]) -> list[AddressInfo]:
+    """RFC 8305 section 4: families take turns, the one that the system prefers first."""
+    families: dict[int, list[AddressInfo]] = {}
+    for address in found:
+        mates = families.setdefault(address[0], [])
+        if address not in mates:
+            mates.append(address)
+    turns = zip_longest(*families.values())
+    return [address for turn in turns for address in turn if address is not None]
+
+
+def _same_family(addresses: list[AddressInfo], source: str) -> list[AddressInfo]:
+    """Those that `source` can reach; all for "" and for names, where `bind` finds out."""
+    is_v4 = source.replace(".", "").isdigit()
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET if is_v4 else None
+    return [address for address in addresses if family in (None, address[0])]
+
+
+class _Race:
+    """The connects to the addresses of one host: the first that is through wins.
+
+    Whatever ends the race, every socket but the winner is closed.
+    """
+
+    def __init__(
+        self, target: str, addresses: list[AddressInfo], options: ConnectOptions, attempt: Attempt
+    ):
+        self._target = target
+        self._options = options
+        self._attempt = attempt
+        self._count = len(addresses)
+        self._todo = deque(addresses)
+        self._under_way: dict[int, tuple[socket.socket, AddressInfo]] = {}  # by descriptor
+        self._failures: list[tuple[OSError, AddressInfo]] = []
+        self._next_start = 0.0
+
+    def run(self) -> socket.socket:
+        doing = f"connecting to {self._target}"
+        try:
+            while self._todo or self._under_way:
+                self._attempt.check(doing)
+                if self._todo and time.monotonic() >= self._next_start:
+                    winner = self._start(self._todo.popleft())
+                else:
+                    winner = self._await_one()
+                if winner is not None:
+                    return winner
+        finally:
+            for descriptor in tuple(self._under_way):
+                self._close(descriptor)
+        if self._attempt.cancelled:  # the shutdown looked like one more failure
+            self._attempt.check(doing)
+        raise self._most_telling()
+
+    def _start(self, address: AddressInfo) -> socket.socket | None:
+        self._next_start = time.monotonic() + _HEAD_START
+        family, kind, protocol, _, where = address
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as exc:  # a family that this kernel lacks, or no descriptor left
+            self._fail(address, exc)
+            return None
+        descriptor = sock.fileno()
+        self._under_way[descriptor] = sock, address
+        try:
+            sock.setblocking(False)
+            _set_options(sock, self._options)
+            _bind(sock, self._options.source_address)
+        except OSError as exc:
+            return self._finish(descriptor, exc)
+        error = _connect(sock, where)
+        if error is not None and error.errno in _UNDER_WAY:
+            self._attempt.watch(sock)
+            return None
+        return self._finish(descriptor, error)
+
+    def _await_one(self) -> socket.socket | None:
+        """Wait until a connect is decided or the next address may start."""
+        instants = (self._next_start if self._todo else None, self._attempt.deadline.at)
+        waits = [max(0.0, at - time.monotonic()) for at in instants if at is not None]
+        decided = _wait_writable(tuple(self._under_way), min([_LONGEST_WAIT, *waits]))
+        for descriptor in decided:
+            sock, _ = self._under_way[descriptor]
+            number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            error = OSError(number, os.strerror(number)) if number else None
+            winner = self._finish(descriptor, error)
+            if winner is not None:
+                return winner
+        return None
+
+    def _finish(self, descriptor: int, error: OSError | None) -> socket.socket | None:
+        sock, address = self._under_way[descriptor]
+        if error is None:
+            sock.settimeout(None)
+            self._attempt.unwatch(sock)
+            del self._under_way[descriptor]
+            return sock
+        self._close(descriptor)
+        self._fail(address, error)
+        return None
+
+    def _fail(self, address: AddressInfo, error: OSError) -> None:
+        self._failures.append((error, address))
+        self._next_start = 0.0
+
+    def _close(self, descriptor: int) -> None:
+        sock, _ = self._under_way[descriptor]
+        self._attempt.unwatch(sock)
+        sock.close()
+        del self._under_way[descriptor]
+
+    def _most_telling(self) -> OSError:
+        error, address = min(self._failures, key=lambda each: _SILENCE.get(each[0].errno or 0, 1))
+        ip = str(address[4][0])
+        tried = "1 address" if self._count == 1 else f"{self._count} addresses"
+        told = _explained(error, f"{self._target} at {ip}, {tried} tried", ip)
+        told.__cause__ = error
+        return told
+
+
+def _explained(error: OSError, where: str, remote_ip: str) -> OSError:
+    """The same error (class, errno) whose text says where it happened and what to do."""
+    text = f"{error.strerror or error}: {where}"
+    hint = _REMEDIES.get(error.errno or 0)
+    if hint:
+        text = f"{text} ({hint})"
+    told = OSError(text) if error.errno is None else OSError(error.errno, text)
+    vars(told).update(remote_ip=remote_ip, hint=hint)
+    return told
+
+
+def _connect(sock: socket.socket, where: Any) -> OSError | None:
+    """Begin to connect a non-blocking socket: None when it is through, else what it answers."""
+    try:
+        number = sock.connect_ex(where)
+    except OSError as exc:  # a path that is too long, a scope that does not exist
+        return exc
+    return OSError(number, os.strerror(number)) if number else None
+
+
+def _set_options(sock: socket.socket, options: ConnectOptions) -> None:
+    for option in chain(DEFAULT_SOCKET_OPTION, options.sockopt):
+        try:
+            level, *rest = option
+            if sock.family in (socket.AF_INET, socket.AF_INET6) or level != socket.SOL_TCP:
+                sock.setsockopt(level, *rest)
+        except OSError as exc:
+            raise OSError(exc.errno, f"{exc.strerror} by socket option {option!r}") from exc
+        except (TypeError, ValueError, OverflowError) as exc:
+            raise TypeError(f"sockopt {option!r} cannot be passed to setsockopt: {exc}") from exc
+
+
+def _bind(sock: socket.socket, source: tuple[str, int] | None) -> None:
+    if not source:
+        return
+    if source[1] and os.name == "posix":
+        # A fixed port must be shared by the addresses that race, and with a former connection in
+        # TIME_WAIT; elsewhere than on POSIX the option would let strangers in.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind(source)
+    except OSError as exc:
+        raise OSError(exc.errno, f"{exc.strerror} by source_address {source!r}") from exc
+
+
+def _wait_writable(descriptors: Sequence[int], seconds: float) -> Sequence[int]:
+    # `poll` knows descriptors above 1023; eventlet takes it away, Windows never had it.
+    if hasattr(select, "poll"):
+        poller = select.poll()
+        for descriptor in descriptors:
+            poller.register(descriptor, select.POLLOUT)
+        return [descriptor for descriptor, _ in poller.poll(math.ceil(seconds * 1000))]
+    _, writable, failed = select.select([], descriptors, descriptors, seconds)
+    return [*{*writable, *failed}]

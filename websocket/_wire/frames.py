@@ -1,0 +1,323 @@
+"""One frame <-> bytes (RFC 6455 5.2): opcodes, close codes, encoding, and `FrameDecoder`."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from struct import Struct
+from typing import NamedTuple
+
+from .._exceptions import WebSocketProtocolException
+from .masking import mask
+
+__all__ = [
+    "BINARY",
+    "CLOSE",
+    "CONT",
+    "OPCODE_NAMES",
+    "PING",
+    "PONG",
+    "TEXT",
+    "Close",
+    "Frame",
+    "FrameDecoder",
+    "check_close",
+    "encode_close",
+    "encode_frame",
+    "is_valid_close_code",
+    "parse_close",
+]
+
+CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+OPCODE_NAMES = {CONT: "cont", TEXT: "text", BINARY: "binary", CLOSE: "close", PING: "ping", PONG: "pong"}  # fmt: skip
+
+_HEADER_16 = Struct("!BBH").pack
+_HEADER_64 = Struct("!BBQ").pack
+
+
+class Frame:
+    """What the wire said, cheaply; whole messages travel in the same shape.
+
+    `text` is `data` decoded, where somebody had to validate it as UTF-8 anyway, else None.
+    """
+
+    __slots__ = ("data", "fin", "masked", "opcode", "rsv1", "rsv2", "rsv3", "text")
+
+    def __init__(
+        self,
+        opcode: int,
+        data: bytes,
+        fin: bool = True,
+        rsv1: bool = False,
+        rsv2: bool = False,
+        rsv3: bool = False,
+    ):
+        self.opcode = opcode
+        self.data = data
+        self.fin = fin
+        self.rsv1 = rsv1
+        self.rsv2 = rsv2
+        self.rsv3 = rsv3
+        self.masked = False
+        self.text: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Frame):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        name = OPCODE_NAMES.get(self.opcode, hex(self.opcode))
+        flags = "".join(
+            f" {flag}" for flag in ("fin", "rsv1", "rsv2", "rsv3", "masked") if getattr(self, flag)
+        )
+        shown = self.data if len(self.data) <= 64 else self.data[:61] + b"..."
+        return f"<Frame {name}{flags} [{len(self.data)} bytes] {shown!r}>"
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.opcode, self.data, self.fin, self.rsv1, self.rsv2, self.rsv3)
+
+
+def encode_frame(
+    opcode: int,
+    payload: bytes | bytearray | memoryview,
+    key: bytes | None,
+    fin: bool = True,
+    rsv: int = 0,
+) -> bytes:
+    """One frame on the wire; `key` None leaves it unmasked, as servers do; `rsv` is 0 to 7."""
+    length = len(payload)
+    first = opcode | rsv << 4 | (0x80 if fin else 0)
+    mask_bit = 0 if key is None else 0x80
+    if length < 126:
+        header = bytes((first, mask_bit | length))
+    elif length < 65536:
+        header = _HEADER_16(first, mask_bit | 126, length)
+    else:
+        header = _HEADER_64(first, mask_bit | 127, length)
+    if key is None:
+        return header + payload
+    return b"".join((header, key, mask(key, payload)))
+
+
+class FrameDecoder:
+    """Bytes in any cut -> frames.
+
+    Push bytes with `feed`, pull frames with `next`; None means that more bytes are needed, at least
+    `missing`. A frame of which only the beginning has come shows its header in `opened` (its `data`
+    empty, `announced` bytes long), so that whoever judges headers can refuse a length before one
+    byte of it is stored. There is one buffer: what `feed` brought last and a position in it; only
+    the payload of an opened frame is collected elsewhere, and it grows as bytes arrive, never by
+    what was announced.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_key",
+        "_payload",
+        "_position",
+        "_seen",
+        "announced",
+        "missing",
+        "opened",
+    )
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._position = 0
+        self.missing = 2
+        self.opened: Frame | None = None
+        self.announced = 0
+        self._payload = BytesIO()
+        self._key: bytes | None = None
+        self._seen = 0
+
+    @property
+    def at_border(self) -> bool:
+        """Whether every byte that was fed belongs to a frame already returned."""
+        return self._position == len(self._buffer) and self.opened is None
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes as they came."""
+        if self._position == len(self._buffer):
+            self._buffer = data
+        else:
+            self._buffer = self._buffer[self._position :] + data
+        self._position = 0
+
+    def give_back(self) -> bytes:
+        """Let go of the bytes behind the last frame, for somebody else to read them again.
+
+        Bytes of a frame that has been opened are not among them, nor is a cut header: they are
+        kept, since they have been taken.
+        """
+        surplus = self._buffer[self._position :]
+        self._buffer = b""
+        self._position = 0
+        return surplus
+
+    def next(self) -> Frame | None:
+        """The next whole frame, unmasked, or None; raises WebSocketProtocolException on a length
+        that RFC 6455 5.2 forbids."""
+        if self.opened is not None:
+            return self._go_on()
+        buffer, start = self._buffer, self._position
+        available = len(buffer) - start
+        if available < 2:
+            self.missing = 2 - available
+            return None
+        first, second = buffer[start], buffer[start + 1]
+        if second > 125:  # masked, or an extended length
+            return self._next_long(first, second)
+        begin = start + 2
+        end = begin + second
+        frame = Frame(first & 0x0F, buffer[begin:end], first > 0x7F)
+        if first & 0x70:
+            _set_rsv(frame, first)
+        if end > len(buffer):
+            return self._open(frame, begin, second, None)
+        self._position = end
+        return frame
+
+    def _next_long(self, first: int, second: int) -> Frame | None:
+        """A header of more than two bytes: extended length, masking key or both."""
+        buffer, start = self._buffer, self._position
+        length = second & 0x7F
+        extended = 0 if length < 126 else 2 if length == 126 else 8
+        begin = start + 2 + extended + (4 if second & 0x80 else 0)
+        if begin > len(buffer):
+            self.missing = begin - len(buffer)
+            return None
+        if extended:
+            length = _checked_length(int.from_bytes(buffer[start + 2 : start + 2 + extended], "big"), extended)  # fmt: skip
+        key = buffer[begin - 4 : begin] if second & 0x80 else None
+        end = begin + length
+        whole = end <= len(buffer)
+        frame = Frame(first & 0x0F, buffer[begin:end] if whole else b"", first > 0x7F)
+        frame.masked = key is not None
+        if first & 0x70:
+            _set_rsv(frame, first)
+        if not whole:
+            return self._open(frame, begin, length, key)
+        if key is not None:
+            frame.data = bytes(mask(key, frame.data))
+        self._position = end
+        return frame
+
+    def _open(self, frame: Frame, begin: int, length: int, key: bytes | None) -> None:
+        frame.data = b""
+        self.opened, self.announced, self._key = frame, length, key
+        self._payload = BytesIO()
+        self._seen = 0
+        piece = self._buffer[begin:]
+        self._buffer, self._position = b"", 0
+        self.missing = length
+        self._collect(piece)
+
+    def _collect(self, piece: bytes) -> None:
+        self.missing -= len(piece)
+        if self._key is not None:
+            key, turn = self._key, len(piece) & 3
+            piece = bytes(mask(key, piece))
+            self._key = key[turn:] + key[:turn]
+        self._payload.write(piece)
+
+    def _go_on(self) -> Frame | None:
+        """The opened frame, once the rest of its payload has come."""
+        start = self._position
+        end = min(start + self.missing, len(self._buffer))
+        whole_buffer = start == 0 and end == len(self._buffer)
+        self._collect(self._buffer if whole_buffer else self._buffer[start:end])
+        self._position = end
+        if whole_buffer:
+            self._buffer, self._position = b"", 0
+        if self.missing:
+            return None
+        frame = self.opened
+        assert frame is not None
+        frame.data = self._payload.getvalue()  # hands the buffer out without a copy
+        self._payload = BytesIO()
+        self.opened = None
+        return frame
+
+    def peek(self) -> bytes:
+        """What has come of the opened frame's payload since the last `peek`."""
+        self._payload.seek(self._seen)
+        piece = self._payload.read()
+        self._seen += len(piece)
+        return piece
+
+    def drain(self) -> bytes:
+        """Take out what has come of the opened frame's payload: its `data` will lack it."""
+        piece = self._payload.getvalue()
+        self._payload = BytesIO()
+        self._seen = 0
+        return piece
+
+
+def _set_rsv(frame: Frame, first: int) -> None:
+    frame.rsv1 = bool(first & 0x40)
+    frame.rsv2 = bool(first & 0x20)
+    frame.rsv3 = bool(first & 0x10)
+
+
+def _checked_length(length: int, extended: int) -> int:
+    # RFC 6455 5.2: the minimal number of bytes, and the most significant bit is 0.
+    if length < 126 or (extended == 8 and length < 65536):
+        raise WebSocketProtocolException(
+            f"Invalid frame length: {length} was sent in {extended} bytes, expected the shortest form"
+        )
+    if length >> 63:
+        raise WebSocketProtocolException("Invalid frame length: its most significant bit is set")
+    return length
+
+
+class Close(NamedTuple):
+    """What a close frame says: a code (1005 when it says none, RFC 6455 7.4.1) and a reason."""
+
+    code: int
+    reason: str
+
+
+NO_STATUS, ABNORMAL = 1005, 1006
+
+
+def is_valid_close_code(code: int) -> bool:
+    """Whether a close frame may carry this code (RFC 6455 7.4, and the IANA registry since)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+
+
+def parse_close(payload: bytes) -> Close:
+    """The body of a close frame; raises WebSocketProtocolException for one that is not allowed."""
+    if not payload:
+        return Close(NO_STATUS, "")
+    if len(payload) == 1:
+        raise WebSocketProtocolException("Invalid close frame: its body is a single byte")
+    code = int.from_bytes(payload[:2], "big")
+    if not is_valid_close_code(code):
+        raise WebSocketProtocolException(f"Invalid close opcode {code}")
+    try:
+        return Close(code, payload[2:].decode())
+    except UnicodeDecodeError as exc:
+        raise WebSocketProtocolException("Invalid close frame: its reason is not UTF-8") from exc
+
+
+def check_close(code: int, reason: str | bytes | None = b"") -> bytes:
+    """The reason as the bytes that will travel; raises ValueError for what RFC 6455 forbids."""
+    if not is_valid_close_code(code):
+        raise ValueError(
+            f"code is invalid range: {code} cannot be sent, expected 1000-1003, 1007-1014 or 3000-4999"
+        )
+    encoded = reason.encode() if isinstance(reason, str) else bytes(reason or b"")
+    if len(encoded) > 123:  # RFC 6455 5.5: a control frame carries at most 125 bytes
+        raise ValueError(f"reason is too long: {len(encoded)} bytes in UTF-8, expected at most 123")
+    return encoded
+
+
+def encode_close(code: int | None, reason: str | bytes | None = b"") -> bytes:
+    """The body of a close frame; `code` None or 1005 gives an empty one."""
+    if code is None or code == NO_STATUS:
+        return b""
+    return code.to_bytes(2, "big") + check_close(code, reason)
