@@ -6,7 +6,9 @@ Without a URL it talks to an echo server of its own on a free loopback port.
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import re
 import sys
 import time
 
@@ -35,14 +37,16 @@ def main() -> int:
         return 130
     except (websocket.WebSocketException, OSError, ValueError) as exc:
         sys.stdout.flush()
-        print(f"demo: {url or 'the conversation'} failed: {exc}", file=sys.stderr)
+        what = without_password(url) if url is not None else "the conversation"
+        print(f"demo: {what} failed: {' '.join(str(exc).split())}", file=sys.stderr)
         return 1
     return 0
 
 
 def converse(url: str, remark: str) -> None:
     """Connect, send text and bytes, ping, close; say what happens."""
-    print(f"\n  websocket-client {websocket.__version__}, talking to {url}{remark}\n")
+    print(f"\n  websocket-client {websocket.__version__}")
+    print(f"  talking to {without_password(url)}{remark}\n")
 
     start = time.perf_counter()
     ws = websocket.create_connection(url, timeout=TIMEOUT)
@@ -85,6 +89,11 @@ def exchange(ws: websocket.WebSocket, kind: str, message: str | bytes) -> None:
         say("recv", f"{'text' if isinstance(answer, str) else 'binary':7} {shown(answer)}", took)
 
 
+def without_password(url: str) -> str:
+    """The URL as it may be shown to others."""
+    return re.sub(r"//[^/@]*@", "//...@", url)
+
+
 def shown(message: str | bytes) -> str:
     """A message, short enough for a line."""
     if isinstance(message, str):
@@ -101,7 +110,7 @@ def say(verb: str, what: str, seconds: float | None = None) -> None:
 
 
 if __name__ == "__main__":
-    # Not every terminal can show every character; that must not end the conversation.
-    if hasattr(sys.stdout, "reconfigure"):
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Not every terminal can show every character; that must not end the conversation.
         sys.stdout.reconfigure(errors="replace")
     sys.exit(main())

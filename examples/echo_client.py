@@ -22,7 +22,7 @@ def talk(url: str) -> None:
             # Nothing is lost by a timeout: the connection goes on.
             print("nothing more came within 0.2 s")
 
-        ws.send(b"\x00\x01\x02")
+        ws.send_binary(b"\x00\x01\x02")
         print("received:", ws.recv())
 
 

@@ -34,8 +34,8 @@ LONGEST_FUNCTION = 60
 GROUND = {"_exceptions", "_logging"}
 PILLARS = {"_wire", "_protocol", "_transport"} | GROUND
 WEBSOCKET = PILLARS | {
-    *("_abnf", "_classic", "_connection", "_cookiejar", "_facts", "_keepalive"),
-    *("_opening", "_options", "_pings", "_sending", "_streaming"),
+    *("_abnf", "_authorization", "_classic", "_connection", "_cookiejar", "_facts", "_keepalive"),
+    *("_opening", "_options", "_parts", "_pings", "_sending", "_streaming"),
 }
 DOORS = {"_handshake", "_http", "_socket", "_ssl_compat", "_url", "_utils"}
 ENTRANCES = {"", "_wsdump", "testing"}
@@ -50,17 +50,21 @@ ARROWS: dict[str, set[str]] = {
     "_transport": {"_transport", "_wire.http1", "_wire.headers", "_wire.bodies", "_wire.urls"}
     | GROUND,
     # 3: the roof
-    "_abnf": {"_wire"} | GROUND,
+    "_raw": GROUND,
+    "_classic_frames": {"_wire"} | GROUND,
+    "_abnf": {"_classic_frames"},
     "_cookiejar": {"_wire"} | GROUND,
     "_keepalive": GROUND,
     "_options": set(),
     "_pings": GROUND,
     "_connection": PILLARS | {"_pings"},
-    "_opening": PILLARS | {"_connection", "_cookiejar"},
+    "_authorization": {"_wire"} | GROUND,
+    "_opening": PILLARS | {"_authorization", "_connection", "_cookiejar"},
     "_streaming": PILLARS | {"_connection"},
-    "_classic": PILLARS | {"_abnf", "_opening"},
+    "_classic": PILLARS | {"_opening"},
     "_facts": PILLARS | {"_abnf", "_classic", "_connection", "_opening"},
     "_sending": PILLARS | {"_abnf", "_classic", "_connection", "_facts", "_pings", "_streaming"},
+    "_parts": PILLARS | {"_abnf", "_connection", "_sending"},
     "_core": WEBSOCKET,
     "_reconnect": {"_core"} | GROUND,
     # 4: WebSocketApp
@@ -73,8 +77,7 @@ ARROWS: dict[str, set[str]] = {
 }
 
 FOR_TYPES_ONLY: dict[str, set[str]] = {
-    "_classic": {"_core"},
-    "_options": {"_cookiejar"},
+    "_options": {"_cookiejar", "_protocol"},
 }
 """Arrows besides those above that only a type checker follows."""
 
@@ -84,7 +87,7 @@ WAITING = {"asyncio", "select", "selectors", "socket", "ssl", "threading", "time
 PURE = ("_wire", "_protocol")
 """These know no socket, no thread and no clock."""
 
-SLOW = {"hashlib", "http", "json", "logging", "ssl", "urllib", "uuid", "zlib"}
+SLOW = {"hashlib", "http", "json", "logging", "netrc", "ssl", "urllib", "uuid", "zlib"}
 """They take longer to import than we do, so only functions that need them import them ..."""
 MAY_BE_SLOW = {
     "_transport.tls_socket",
@@ -128,10 +131,10 @@ def imports_of(importer: str) -> Iterator[Import]:
             for target, ours in targets(importer, node):
                 yield Import(importer, node.lineno, target, ours, in_function, for_types)
         elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            for child in node.body:
-                yield from walk(child, in_function, True)
-            for child in node.orelse:
-                yield from walk(child, in_function, for_types)
+            for statement in node.body:
+                yield from walk(statement, in_function, True)
+            for statement in node.orelse:
+                yield from walk(statement, in_function, for_types)
         else:
             inside = in_function or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
             for child in ast.iter_child_nodes(node):
@@ -178,7 +181,7 @@ def allowed(module: str) -> set[str]:
     """What `module` may import of ours."""
     everything = set(ARROWS) | DOORS | {""}
     if module == "":
-        return everything - ENTRANCES - DOORS
+        return everything - ENTRANCES
     if module in DOORS:
         return everything - ENTRANCES
     return ARROWS[next(name for name in ARROWS if covers({name}, module))]

@@ -20,6 +20,7 @@ from ._abnf import (
     continuous_frame as continuous_frame,
     frame_buffer as frame_buffer,
 )
+from ._app import WebSocketApp as WebSocketApp, set_reconnect as set_reconnect
 from ._classic import sock_opt as sock_opt
 from ._core import (
     WebSocket as WebSocket,
@@ -50,10 +51,25 @@ from ._logging import (
     trace as trace,
     warning as warning,
 )
+from ._loop import Loop as Loop
 from ._protocol.client import SEND_EOF as SEND_EOF, ClientProtocol as ClientProtocol, State as State
+from ._protocol.deflate import Deflate as Deflate
+from ._raw import recv as recv, recv_line as recv_line, send as send
+from ._reconnect import (
+    Backoff as Backoff,
+    reconnecting as reconnecting,
+)
 from ._transport.tcp import DEFAULT_SOCKET_OPTION as DEFAULT_SOCKET_OPTION
 from ._wire.frames import Frame as Frame
 from ._wire.http1 import Headers as Headers, Request as Request, Response as Response
 from ._wire.urls import WebSocketURI as WebSocketURI, parse_uri as parse_uri
 
 __version__ = "1.10.0"
+
+
+def __getattr__(name: str) -> object:
+    # Doors, which programs reach by `websocket._http` without importing them: loaded at the first.
+    if name in ("_handshake", "_http", "_socket", "_ssl_compat", "_url", "_utils"):
+        __import__(f"{__name__}.{name}")
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,28 +1,30 @@
-"""websocket-client's own way of connecting and reading, part by part.
+"""websocket-client's own way of connecting, part by part.
 
-Programs call these parts, replace them (`websocket._core.connect = ...`) or override them in
-subclasses (`recv_frame`, `_recv`, a `frame_buffer` of their own). A `WebSocket` takes this path only
-then; which path is chosen once per connection.
+Programs call these parts, or put others in their place (`websocket._core.connect = ...`). A
+`WebSocket` connects this way only then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from ._abnf import ABNF
-from ._exceptions import WebSocketException, WebSocketProtocolException
+from ._exceptions import WebSocketException
 from ._opening import handshake_response, open_handshake
 from ._transport.connecting import as_stream, open_stream
 from ._transport.deadline import Attempt, Deadline
-from ._transport.options import ConnectOptions
-from ._wire.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT
+from ._transport.options import ConnectOptions, ProxyChoice
+from ._transport.proxies import SCHEMES
+from ._transport.proxy_errors import proxy_exception, python_socks_class
 from ._wire.urls import parse_uri
 
-if TYPE_CHECKING:
-    from ._core import WebSocket
-
-__all__ = ["connect", "connect_in_parts", "handshake", "receive_in_parts", "sock_opt"]
+__all__ = [
+    "connect",
+    "connect_in_parts",
+    "handshake",
+    "proxy_info",
+    "sock_opt",
+]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -33,9 +35,53 @@ class sock_opt:
     """The socket options of one `WebSocket`: `sockopt`, `sslopt` and `timeout` in seconds."""
 
     def __init__(self, sockopt: Any, sslopt: Mapping[str, Any] | None):
-        self.sockopt = [] if sockopt is None else sockopt
+        self.sockopt: Any = [] if sockopt is None else sockopt
         self.sslopt: Mapping[str, Any] = {} if sslopt is None else sslopt
         self.timeout: float | None = None
+
+
+class proxy_info:
+    """Which proxy to take, from the options of `WebSocket.connect`; the port stays as it was given.
+
+    Raises WebSocketProxyException, which is python-socks' ProxyError, too, for a `proxy_type` that
+    nobody knows.
+    """
+
+    def __init__(self, **options: Any):
+        self.proxy_host: str | None = options.get("http_proxy_host")
+        self.proxy_port: int | str | None = options.get("http_proxy_port", 0)
+        self.auth: tuple[str, str] | None = options.get("http_proxy_auth")
+        self.no_proxy: Sequence[str] | str | None = options.get("http_no_proxy")
+        self.proxy_timeout: float | None = options.get("http_proxy_timeout")
+        self.proxy_protocol: str = options.get("proxy_type") or "http"
+        self.proxy: ProxyChoice = options.get("proxy")
+        self.proxy_sslopt: Mapping[str, Any] | None = options.get("proxy_sslopt")
+        if self.proxy_host and self.proxy_protocol not in SCHEMES:
+            raise proxy_exception(
+                f"Only {', '.join(SCHEMES)} proxy protocols are supported, "
+                f"got proxy_type {self.proxy_protocol!r}",
+                python_socks_class("ProxyError"),
+            )
+
+
+_PROXY_ATTRIBUTES = {
+    "http_proxy_host": "proxy_host",
+    "http_proxy_port": "proxy_port",
+    "http_proxy_auth": "auth",
+    "http_no_proxy": "no_proxy",
+    "http_proxy_timeout": "proxy_timeout",
+    "proxy_type": "proxy_protocol",
+    "proxy": "proxy",
+    "proxy_sslopt": "proxy_sslopt",
+}
+
+
+def _proxy_options(proxy: Any) -> dict[str, Any]:
+    """A `proxy_info`, or what a program uses in its place, as options of the transport."""
+    found = {option: getattr(proxy, name, None) for option, name in _PROXY_ATTRIBUTES.items()}
+    if not found["http_proxy_host"]:
+        found["proxy_type"] = None  # it is about that host; the environment says its own
+    return {option: value for option, value in found.items() if value is not None}
 
 
 def connect(url: str, options: Any, proxy: Any, socket: Any) -> tuple[Any, Address]:
@@ -45,10 +91,12 @@ def connect(url: str, options: Any, proxy: Any, socket: Any) -> tuple[Any, Addre
     Returns the socket and (host, port, resource). Raises what `WebSocket.connect` raises.
     """
     uri = parse_uri(url)
-    given: dict[str, Any] = {} if proxy is None else proxy.options()
     attempt = Attempt(Deadline(options.timeout))
     transport = ConnectOptions(
-        sockopt=tuple(options.sockopt or ()), sslopt=options.sslopt, socket=socket, **given
+        sockopt=tuple(options.sockopt or ()),
+        sslopt=options.sslopt,
+        socket=socket,
+        **_proxy_options(proxy),
     )
     stream = open_stream(uri, transport, attempt)
     attempt.unwatch(stream.socket)
@@ -92,36 +140,16 @@ def connect_in_parts(
             response = shake_hands(sock, url, *address, **given)
             if response.status not in _REDIRECTS:
                 return sock, response
-            url = (response.headers or {}).get("location")
-            if url is None:
+            headers: dict[str, str] = response.headers or {}
+            location = headers.get("location")
+            if location is None:
                 raise WebSocketException(
                     f"Redirect response without Location header, status {response.status}"
                 )
+            url = location
         except BaseException:
             sock.close()
             raise
         sock.close()
         socket = None
     raise WebSocketException("Redirect limit exhausted")
-
-
-def receive_in_parts(ws: WebSocket, control: bool) -> tuple[int, ABNF]:
-    """The next message, or control frame if asked, by `recv_frame` and `cont_frame` of `ws`."""
-    while True:
-        frame = ws.recv_frame()
-        if not frame:
-            raise WebSocketProtocolException(f"Not a valid frame {frame}")
-        if frame.opcode in (TEXT, BINARY, CONT):
-            ws.cont_frame.validate(frame)
-            ws.cont_frame.add(frame)
-            if ws.cont_frame.is_fire(frame):
-                return ws.cont_frame.extract(frame)
-        elif frame.opcode == CLOSE:
-            ws.send_close()
-            return frame.opcode, frame
-        elif frame.opcode == PING:
-            ws.pong(frame.data)
-            if control:
-                return frame.opcode, frame
-        elif frame.opcode == PONG and control:
-            return frame.opcode, frame

@@ -21,7 +21,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _logging
 from ._exceptions import (
@@ -29,6 +29,7 @@ from ._exceptions import (
     WebSocketException,
     WebSocketTimeoutException,
 )
+from ._keepalive import forget
 from ._pings import Pings
 from ._protocol.receiving import Receiver
 from ._protocol.sending import Payload, Sender
@@ -44,6 +45,9 @@ from ._wire.frames import (
     Frame,
     encode_frame,
 )
+
+if TYPE_CHECKING:
+    from ._pulse import Pulse
 
 __all__ = ["Connection"]
 
@@ -81,6 +85,10 @@ class Connection:
         # Shared, each change atomic.
         self._owed: dict[int, Any] = {}  # newest payload by opcode; for CLOSE a Close
         self.pings = Pings()
+        self.latency = 0.0  # the last round trip, in seconds
+        self.pulse: Pulse | None = None  # the keepalive, where it was asked for
+        self.filled = self.parsed = 0  # bytes that were read; those among them that were parsed
+        self._failure: WebSocketException | None = None  # for whoever reads next
         self.over = False  # a latch: nothing more is delivered or sent
         self._closing = False  # a latch: what still comes is discarded
         self._closed = False  # a latch: the descriptor is closed
@@ -131,6 +139,9 @@ class Connection:
     def _enter_reading(self) -> None:
         if self._reading:
             raise RuntimeError("a read inside of a read: called from a signal handler?")
+        if self._failure is not None:
+            self._chores = True
+            raise self._take_failure()
         if self.over or self._closing or self.receiver.peer_close is not None:
             self._chores = True
             raise self.closed_error()
@@ -144,11 +155,14 @@ class Connection:
             self._fail(exc.close_code)
             return
         self.end()
+        if self._failure is not None:
+            raise self._take_failure() from exc
         if self._closing:
             raise self.closed_error() from exc
 
     def _fill(self, deadline: Deadline | None) -> None:
         """Bring more bytes; meanwhile pay what is owed."""
+        self.parsed = self.filled
         stream = self.stream
         while self._owed or stream.unsent:
             readable, writable = stream.wait(True, deadline)
@@ -160,6 +174,7 @@ class Connection:
         data = stream.read(receiver.missing, receiver.at_border, deadline)
         if not data:
             raise WebSocketConnectionClosedException("Connection to remote host was lost.")
+        self.filled += len(data)
         receiver.feed(data)
 
     def _take_control(self, frame: Frame, answer: bool) -> bool:
@@ -168,17 +183,43 @@ class Connection:
             _trace_received(frame)
         if frame.opcode == PING:
             if answer and self.autoping and self.sender.our_close is None:
-                self._owe(PONG, frame.data)
+                self.owe(PONG, frame.data)
             return False
         if frame.opcode == PONG:
-            self.pings.answered(frame.data)
+            seconds = self.pings.answered(frame.data)
+            if self.pulse is not None:
+                seconds = seconds or self.pulse.pong(frame.data)
+            self.latency = seconds or self.latency
             return False
         said = self.receiver.peer_close
         assert said is not None
         if answer and self.autoclose:
-            self._owe(CLOSE, Close(said.code, ""))  # RFC 6455 5.5.1: echo the code
+            self.owe(CLOSE, Close(said.code, ""))  # RFC 6455 5.5.1: echo the code
         self._chores = True
         return True
+
+    def unread_here(self) -> bool:
+        """Whether there are bytes of messages that the descriptor does not show."""
+        return not self.receiver.at_border or self.stream.pending() > 0
+
+    def unread(self) -> int:
+        """About how many bytes have arrived that nobody has parsed; for the keepalive."""
+        waiting = self.stream.queued()
+        if not self._reading and not self.receiver.at_border:
+            waiting += 1  # at least: the reader is in between, with something in its hands
+        return waiting
+
+    def lose(self, failure: WebSocketException) -> None:
+        """The keepalive found the peer dead: wake everybody; who reads gets `failure`."""
+        self._failure = failure
+        self.sender.abandon()
+        self.stream.wake()
+
+    def _take_failure(self) -> WebSocketException:
+        failure, self._failure = self._failure, None
+        self.over = True
+        assert failure is not None
+        return failure
 
     def open_hatch(self) -> None:
         """From here on the descriptor shows every message that has not been delivered."""
@@ -202,9 +243,12 @@ class Connection:
         """Write bytes that are a frame already."""
         return self._write(is_data, self.sender.raw, frame)
 
-    def send_fragment(self, opcode: int, payload: Payload, fin: bool) -> int:
-        """One fragment of the message that this thread has begun with `begin_message`."""
-        return self._write(False, self.sender.message, opcode, payload, fin)
+    def send_fragment(
+        self, opcode: int, payload: Payload, fin: bool, compress: bool = True
+    ) -> int:
+        """One fragment of the message that this thread has begun with `begin_message`; `compress`
+        of the first one counts for all."""
+        return self._write(False, self.sender.message, opcode, payload, fin, compress)
 
     def send_close(self, said: Close) -> int:
         """Write our close frame, if none was sent before; data may still be received."""
@@ -244,6 +288,7 @@ class Connection:
             raise self.closed_error() from exc
         if not self.stream.half_sent:
             if isinstance(exc, (ValueError, TypeError, WebSocketTimeoutException)):
+                self.sender.unsent()
                 return  # nothing has begun, nothing is harmed
             if isinstance(exc, WebSocketConnectionClosedException):
                 self.sender.abandon()  # what the peer sent before it went may still be read
@@ -277,7 +322,7 @@ class Connection:
 
     # --- owing -------------------------------------------------------------------------------------
 
-    def _owe(self, opcode: int, what: Any) -> None:
+    def owe(self, opcode: int, what: Any) -> None:
         """Send a control frame without waiting: now, or by whoever can. The newest counts."""
         self._owed[opcode] = what
         self._try_to_pay()
@@ -369,7 +414,7 @@ class Connection:
 
     def fail_sending(self, code: int) -> None:
         """A message was begun and cannot be ended: say so, and be done."""
-        self._owe(CLOSE, Close(code, ""))
+        self.owe(CLOSE, Close(code, ""))
         self.end()
 
     def _fail(self, code: int | None) -> None:
@@ -379,7 +424,7 @@ class Connection:
         it with the peer's bytes unread would be a reset, which can overtake our close frame.
         """
         if code is not None:
-            self._owe(CLOSE, Close(code, ""))
+            self.owe(CLOSE, Close(code, ""))
         self.over = True
         if CLOSE not in self._owed:
             self.sender.abandon()
@@ -398,6 +443,9 @@ class Connection:
 
     def _announce_end(self) -> None:
         self.pings.give_up()
+        if self.pulse is not None:
+            self.pulse = None
+            forget()
         if self._ended is not None:
             self._ended.set()
 

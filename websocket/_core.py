@@ -12,23 +12,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _classic
-from ._abnf import ABNF, frame_buffer
+from ._abnf import ABNF
 from ._classic import connect, handshake
-from ._connection import Connection
 from ._exceptions import (
     WebSocketConnectionClosedException,
     WebSocketException,
     WebSocketPayloadException,
 )
-from ._facts import Facts
 from ._logging import isEnabledForTrace, trace
 from ._opening import establish, make_connection
-from ._pings import Waiter
-from ._sending import Sending
+from ._parts import Parts, abnf_of
 from ._streaming import pieces
 from ._transport.connecting import as_stream
 from ._transport.deadline import Attempt, Deadline
-from ._wire.frames import BINARY, CLOSE, CONT, TEXT, Close, Frame, check_close
+from ._wire.frames import BINARY, CLOSE, TEXT, Close, Frame, check_close
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -41,7 +38,7 @@ _INTERNAL_ERROR = 1011
 _NORMAL_ENDINGS = (1000, 1001, 1005)
 
 
-class WebSocket(Sending):
+class WebSocket(Parts):
     """A WebSocket connection: `connect()`, then send and receive, then `close()`.
 
     One thread may receive while another sends, over TLS too; any number may send, their messages
@@ -55,8 +52,6 @@ class WebSocket(Sending):
     """
 
     _attempt: Attempt | None = None
-    _classic_reading = False
-    _frame_buffer: Any = None
 
     # --- connecting --------------------------------------------------------------------------------
 
@@ -76,7 +71,9 @@ class WebSocket(Sending):
             return
         if self._connection is not None:
             self._connection.end()
-        attempt = self._attempt = Attempt(Deadline(self.sock_opt.timeout))
+        private: dict[str, Any] = dict(options)
+        attempt: Attempt = private.get("_attempt") or Attempt(Deadline(self.sock_opt.timeout))
+        self._attempt = attempt
         try:
             made = establish(url, options, self._settings(), attempt)
             self._adopt(made.connection)
@@ -92,18 +89,14 @@ class WebSocket(Sending):
 
     def _connect_in_parts(self, url: str, options: dict[str, Any]) -> None:
         """Connect by the parts that a program has put in the place of ours."""
+        if self._connection is not None:
+            self._connection.end()
         sock, self.handshake_response = _classic.connect_in_parts(
-            url, (connect, handshake), self.sock_opt, None, options
+            url, (connect, handshake), self.sock_opt, _classic.proxy_info(**options), options
         )
         self._adopt(make_connection(as_stream(sock), options, self._settings(), True))
-
-    def _adopt(self, connection: Connection | None) -> None:
-        super()._adopt(connection)
-        self._frame_buffer = None
-        self._classic_reading = self._overridden("_recv") or self._overridden("recv_frame")
-
-    def _overridden(self, name: str) -> bool:
-        return name in self.__dict__ or getattr(type(self), name) is not getattr(WebSocket, name)
+        self.request = self.response = self.close_frame = None
+        self._url = url.partition("?")[0].rpartition("@")[2]
 
     # --- receiving ---------------------------------------------------------------------------------
 
@@ -123,19 +116,13 @@ class WebSocket(Sending):
     def _receive(self, control: bool, timeout: float | None) -> Frame:
         connection = self._connection
         if connection is None or self._classic_reading:
-            return self._receive_in_parts(control)
+            return self._receive_in_parts(control, timeout)
         receiver = connection.receiver
         return connection.receive(
             receiver.next_frame if self.fire_cont_frame else receiver.next_message,
             control,
             None if timeout is None else Deadline(timeout),
         )
-
-    def _receive_in_parts(self, control: bool) -> Frame:
-        if self._connection is None and not self._overridden("recv_frame"):
-            raise WebSocketConnectionClosedException("Connection is already closed.")
-        opcode, frame = _classic.receive_in_parts(self, control)
-        return Frame(opcode, bytes(frame.data), bool(frame.fin))
 
     def recv_data(self, control_frame: bool = False) -> tuple[int, bytes]:
         """(opcode, data) of the next message, text as UTF-8 bytes; waits and raises as `recv`.
@@ -148,21 +135,7 @@ class WebSocket(Sending):
     def recv_data_frame(self, control_frame: bool = False) -> tuple[int, ABNF]:
         """Like `recv_data`, with the message as an `ABNF`."""
         frame = self._receive(control_frame, None)
-        return frame.opcode, _abnf(frame)
-
-    def recv_frame(self) -> ABNF:
-        """The next frame as it came: fragments by themselves, pings and closes unanswered.
-
-        Waits and raises as `recv` does.
-        """
-        connection = self._connection
-        if self._frame_buffer is not None:
-            return self._frame_buffer.recv_frame()  # type: ignore[no-any-return]
-        if connection is None:
-            raise WebSocketConnectionClosedException("Connection is already closed.")
-        if self._classic_reading:
-            return self.frame_buffer.recv_frame()  # type: ignore[no-any-return]
-        return _abnf(connection.receive(connection.receiver.next_frame, True, answer=False))
+        return frame.opcode, abnf_of(frame)
 
     def recv_text(self, timeout: float | None = None) -> str:
         """The next message, which has to be text; raises TypeError, and leaves it first in line,
@@ -233,32 +206,6 @@ class WebSocket(Sending):
         """One `recv()`."""
         return self.recv()
 
-    # --- the classic parts, for who overrides or drives them ---------------------------------------
-
-    @property
-    def frame_buffer(self) -> Any:
-        """The classic pull parser over `_recv`; assigned, or asked for, it is what reads frames."""
-        if self._frame_buffer is None:
-            self._frame_buffer = frame_buffer(self._recv, self.skip_utf8_validation)
-        return self._frame_buffer
-
-    @frame_buffer.setter
-    def frame_buffer(self, buffer: Any) -> None:
-        self._frame_buffer = buffer
-        self._classic_reading = True
-
-    def _recv(self, bufsize: int) -> bytes:
-        """At most `bufsize` bytes of the stream, below all frames."""
-        connection = self._connection
-        if connection is None or connection.over:
-            raise WebSocketConnectionClosedException("socket is already closed.")
-        connection.open_hatch()
-        data = connection.stream.read(bufsize, False)
-        if not data:
-            connection.end()
-            raise WebSocketConnectionClosedException("Connection to remote host was lost.")
-        return data
-
     def send_frame(self, frame: ABNF) -> int:
         """Write a frame of one's own making; returns its length on the wire. Raises as `send`."""
         if self.get_mask_key:
@@ -274,10 +221,6 @@ class WebSocket(Sending):
                     rest = rest[self._send(rest) :]
             return len(data)
         return self._open_connection().send_raw(data, frame.opcode < CLOSE)
-
-    def _send(self, data: bytes) -> int:
-        """Write bytes of the stream, below all frames."""
-        return self._open_connection().send_raw(data, False)
 
     # --- ending ------------------------------------------------------------------------------------
 
@@ -299,11 +242,10 @@ class WebSocket(Sending):
         said = Close(status, "")
         if connection is None or not connection.over:
             said = Close(status, check_close(status, reason).decode())
-        self._connected_says = None
-        if connection is None or self._overridden("send"):
-            if connection is not None or self._connected_says:
-                with suppress(WebSocketException):
-                    self.send_close(status, reason)
+        says, self._connected_says = self._connected_says, None
+        if says if connection is None else self._overridden("send"):
+            with suppress(WebSocketException):
+                self.send_close(status, reason)
         if connection is not None:
             connection.close(said, timeout)
             self.close_frame = self._peer_close_frame()
@@ -380,15 +322,3 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError as exc:
         raise WebSocketPayloadException(f"cannot decode: a text is not UTF-8 ({exc.reason})") from exc
-
-
-def _abnf(frame: Frame) -> ABNF:
-    return ABNF(
-        int(frame.fin),
-        int(frame.rsv1),
-        int(frame.rsv2),
-        int(frame.rsv3),
-        frame.opcode,
-        int(frame.masked),
-        frame.data,
-    )

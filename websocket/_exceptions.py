@@ -99,7 +99,13 @@ class WebSocketWouldBlockException(WebSocketTimeoutException, BlockingIOError):
 
 
 class WebSocketProxyException(WebSocketException):
-    """The proxy refused, failed, or was described in a way that cannot work."""
+    """The proxy refused, failed, or was described in a way that cannot work.
+
+    Where the proxy has answered by HTTP, `status_code` is its status and `response` all of it. What
+    is an OSError, a timeout or a TLS error at the same time is an instance of that class, too.
+    """
+
+    status_code: int | None = None
 
 
 class WebSocketAddressException(WebSocketException):

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ._abnf import ABNF, continuous_frame
+from ._abnf import ABNF
 from ._classic import sock_opt
 from ._connection import Connection
 from ._exceptions import WebSocketException
@@ -54,7 +54,6 @@ class Facts:
         self._exception: BaseException | None = None
         self._connected_says: bool | None = None  # what a program assigned to `connected`
         self._locks: dict[str, Any] = {}  # while there is no connection, or as assigned
-        self._cont_frame: continuous_frame | None = None
         self._id: UUID | None = None
         self._url = ""
 
@@ -85,15 +84,15 @@ class Facts:
         elif connection is None or connection.over or sock is not connection.stream.socket:
             connection = make_connection(as_stream(sock), {}, self._settings(), tolerate_masks=True)
             connection.open_hatch()
+            says = self.connected
             self._adopt(connection)
-            self._connected_says = False
+            self._connected_says = says  # as it was: to change it is up to the program
 
     def _adopt(self, connection: Connection | None) -> None:
         """Go on with another connection; locks that a program assigned stay."""
         self._connection = connection
         self._connected_says = None
         self._exception = None
-        self._cont_frame = None
 
     def _settings(self) -> Settings:
         return Settings(
@@ -191,13 +190,6 @@ class Facts:
             self._locks[name] = threading.RLock()
         return self._locks[name]
 
-    @property
-    def cont_frame(self) -> continuous_frame:
-        """What puts fragments together on the classic path."""
-        if self._cont_frame is None:
-            self._cont_frame = continuous_frame(self.fire_cont_frame, self.skip_utf8_validation)
-        return self._cont_frame
-
     # --- the handshake -----------------------------------------------------------------------------
 
     def getstatus(self) -> int | None:
@@ -237,9 +229,9 @@ class Facts:
     @property
     def connected(self) -> bool:
         """Whether messages can be exchanged; may be assigned, and then says what was assigned."""
-        if self._connected_says is not None:
-            return self._connected_says
-        return self._connection is not None and self._connection.connected
+        if self._connection is None or self._connected_says is False:
+            return bool(self._connected_says)
+        return self._connection.connected
 
     @connected.setter
     def connected(self, connected: bool) -> None:
@@ -263,6 +255,11 @@ class Facts:
             return None
         said = connection.receiver.peer_close
         return said.reason if said is not None else ""
+
+    @property
+    def latency(self) -> float:
+        """The last round trip that was measured, in seconds; 0.0 before the first."""
+        return 0.0 if self._connection is None else self._connection.latency
 
     def exception(self) -> BaseException | None:
         """What ended the connection, if it was an error, else None."""

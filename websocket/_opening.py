@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ._authorization import Authorization
 from ._connection import Connection
 from ._cookiejar import SimpleCookieJar, jar_header, jar_store
-from ._protocol.handshake import Opening
+from ._protocol.deflate import Deflate
+from ._protocol.handshake import Opening, header_lines
 from ._protocol.receiving import Receiver
 from ._protocol.sending import Sender
-from ._transport.connecting import REDIRECTS, Opened, exchange, open_connection, refuse
+from ._pulse import start_pulse
+from ._transport.connecting import Opened, open_connection
 from ._transport.deadline import Attempt, Deadline
+from ._transport.exchange import REDIRECTS, exchange, refuse
 from ._transport.options import ConnectOptions
 from ._transport.streams import Stream
 from ._wire.http1 import Request, Response
-from ._wire.urls import WebSocketURI, parse_uri
+from ._wire.urls import WebSocketURI, parse_uri, same_origin
 
 __all__ = ["CookieJar", "Settings", "establish", "handshake_response", "make_connection"]
 
@@ -86,17 +90,21 @@ class Established(NamedTuple):
 class _Opener:
     """The opening handshake, with the cookies of all hops; what the transport asks of us."""
 
-    def __init__(self, uri: WebSocketURI, options: Mapping[str, Any]):
+    def __init__(
+        self, uri: WebSocketURI, options: Mapping[str, Any], extension: Deflate | None = None
+    ):
         self.uri = uri
         header = options.get("header")
         given = {name: options[name] for name in _OPENING if options.get(name) is not None}
         jar = options.get("cookiejar")
         self._jar: Any = SimpleCookieJar() if jar is None else jar
+        self._authorization = Authorization(options.get("auth"), uri)
         self.opening = Opening(
             uri,
             header=header() if callable(header) else header,
-            authorization=uri.basic_authorization,
+            authorization=self._authorization.value,
             cookies=self._cookies,
+            extension=extension,
             **given,
         )
 
@@ -111,6 +119,16 @@ class _Opener:
         CookieJar.store(values, uri.host, uri.path, uri.secure)
         jar_store(self._jar, values, uri.host, uri.port, uri.path, uri.secure)
 
+    def answer(self, uri: WebSocketURI, response: Response) -> bool:
+        """Whether there are other credentials for the challenge of a 401; never for strangers."""
+        if not same_origin(uri, self.uri):
+            return False
+        challenge = ", ".join(response.headers.get_all("WWW-Authenticate"))
+        value = self._authorization.answer(challenge)
+        if value is not None:
+            self.opening.authorization = value
+        return value is not None
+
     def _cookies(self, uri: WebSocketURI) -> str:
         own = jar_header(self._jar, uri.host, uri.port, uri.path, uri.secure)
         shared = CookieJar.header(uri.host, uri.path, uri.secure)
@@ -124,7 +142,7 @@ def establish(
     url: str, options: Mapping[str, Any], settings: Settings, attempt: Attempt
 ) -> Established:
     """Dial, shake hands and set up both halves; raises what is in the way, leaves nothing open."""
-    opener = _Opener(parse_uri(url), options)
+    opener = _Opener(parse_uri(url), options, _extension(options.get("compression")))
     opened = open_connection(opener, _connect_options(options, settings), attempt)
     try:
         agreement = opener.opening.accept(opened.response)
@@ -136,10 +154,30 @@ def establish(
     connection = make_connection(opened.stream, options, settings)
     connection.receiver.use(agreement.inflater)
     connection.sender.use(agreement.deflater)
+    interval = options.get("ping_interval")
+    if interval:
+        payload = options.get("_ping_payload")
+        start_pulse(
+            connection,
+            interval,
+            options.get("ping_timeout"),
+            payload.encode() if isinstance(payload, str) else payload,
+            options.get("_on_ping"),
+        )
     said = handshake_response(
         opened.response.status, opened.response.headers.as_dict(), agreement.subprotocol
     )
     return Established(connection, opened, said)
+
+
+def _extension(compression: str | Deflate | None) -> Deflate | None:
+    """The `compression` option as what is offered; raises ValueError and TypeError."""
+    if compression is None or isinstance(compression, Deflate):
+        return compression
+    if compression == "deflate":
+        return Deflate()
+    error = ValueError if isinstance(compression, str) else TypeError
+    raise error(f"compression is {compression!r}, expected None, 'deflate' or a Deflate")
 
 
 def open_handshake(
@@ -184,5 +222,6 @@ def _connect_options(options: Mapping[str, Any], settings: Settings) -> ConnectO
         # "in connect() too": there they come on top of what the constructor was given
         sockopt=(*settings.sockopt, *(options.get("sockopt") or ())),
         sslopt={**settings.sslopt, **(sslopt or {})},
+        proxy_header=header_lines(options.get("proxy_header")),
         **given,
     )

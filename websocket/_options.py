@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     import http.cookiejar
 
     from ._cookiejar import SimpleCookieJar
+    from ._protocol.deflate import Deflate
 
-__all__ = ["ConnectionOptions", "HeaderOption", "Header", "ProxyOption"]
+__all__ = ["Auth", "ConnectionOptions", "HeaderOption", "Header", "ProxyOption"]
 
 Header = Mapping[str, str | None] | Iterable[str] | str
 HeaderOption = Header | Callable[[], Header | None] | None
+Auth = tuple[str, str] | Callable[[str], str | None] | Literal["netrc"] | None
 ProxyOption = str | Literal[False] | Callable[[str, int, bool], str | None] | None
 
 
@@ -35,6 +37,7 @@ class ConnectionOptions(TypedDict, total=False):
     subprotocols: Sequence[str] | None
     require_subprotocol: bool | None
     user_agent: str | None
+    auth: Auth
 
     # The way to the server
     timeout: float | None
@@ -48,6 +51,7 @@ class ConnectionOptions(TypedDict, total=False):
     proxy: ProxyOption
     proxy_type: str | None
     proxy_sslopt: Mapping[str, Any] | None
+    proxy_header: Header | None
     http_proxy_host: str | None
     http_proxy_port: int | str | None
     http_proxy_auth: tuple[str, str] | None
@@ -62,5 +66,8 @@ class ConnectionOptions(TypedDict, total=False):
     max_interim: int | None
 
     # The open connection
+    ping_interval: float | None
+    ping_timeout: float | None
+    compression: Literal["deflate"] | Deflate | None
     autoping: bool | None
     autoclose: bool | None

@@ -67,18 +67,23 @@ class Pings:
         with self._lock:
             self._waiters.pop(payload, None)
 
-    def answered(self, payload: bytes) -> None:
-        """A pong has come: it answers its ping and every one before it (RFC 6455 5.5.3)."""
+    def answered(self, payload: bytes) -> float | None:
+        """A pong has come: it answers its ping and every one before it (RFC 6455 5.5.3).
+
+        Returns the round trip of its ping in seconds, None if nobody waits for it.
+        """
         now = time.monotonic()
         with self._lock:
             if payload not in self._waiters:
-                return
+                return None
+            seconds = None
             for earlier in list(self._waiters):
                 waiter = self._waiters.pop(earlier, None)
                 if waiter is not None:
-                    waiter.answer(now)
+                    seconds = waiter.answer(now)
                 if earlier == payload:
-                    return
+                    break
+            return seconds
 
     def give_up(self) -> None:
         """The connection has ended."""

@@ -51,7 +51,7 @@ class Sending(Facts):
             if octets is None:
                 connection = self._open_connection()
                 given = None if opcode is _NOT_GIVEN else opcode
-                return send_fragments(connection, payload, given)
+                return send_fragments(connection, payload, given, compress)
             data = octets
         if opcode < 0 or opcode > BINARY:
             return self._send_control(opcode, data)

@@ -42,7 +42,9 @@ def _decoder(opcode: int, strict: bool) -> Callable[[bytes, bool], str | bytes]:
     return decoder.decode
 
 
-def send_fragments(connection: Connection, items: Iterable[Any], opcode: int | None) -> int:
+def send_fragments(
+    connection: Connection, items: Iterable[Any], opcode: int | None, compress: bool = True
+) -> int:
     """One message, a fragment an item; returns the bytes on the wire.
 
     The kind of the first item decides unless `opcode` is given. A wrong first item raises TypeError
@@ -55,24 +57,30 @@ def send_fragments(connection: Connection, items: Iterable[Any], opcode: int | N
     first = next(iterator, b"")
     kind = TEXT if isinstance(first, str) else BINARY
     chunk = _octets(first, kind)
+    opcode = kind if opcode is None else opcode
     connection.begin_message()
     try:
-        return _send_all(connection, iterator, chunk, kind, kind if opcode is None else opcode)
+        return _send_all(connection, iterator, chunk, kind, opcode, compress)
     finally:
         connection.end_message()
 
 
 def _send_all(
-    connection: Connection, iterator: Iterator[Any], chunk: Any, kind: int, opcode: int
+    connection: Connection,
+    iterator: Iterator[Any],
+    chunk: Any,
+    kind: int,
+    opcode: int,
+    compress: bool,
 ) -> int:
     sent = 0
     try:
         # One item is held back: only the last fragment is final, and which one that is shows late.
         for item in iterator:
             following = _octets(item, kind)
-            sent += connection.send_fragment(opcode, chunk, False)
+            sent += connection.send_fragment(opcode, chunk, False, compress)
             opcode, chunk = CONT, following
-        return sent + connection.send_fragment(opcode, chunk, True)
+        return sent + connection.send_fragment(opcode, chunk, True, compress)
     except WebSocketException:
         raise
     except BaseException:

@@ -18,8 +18,8 @@ from .._exceptions import (
     WebSocketException,
     WebSocketProtocolException,
 )
-from .._wire.frames import ABNORMAL, BINARY, CLOSE, CONT, NO_STATUS, PING, PONG, TEXT, Frame
-from .._wire.http1 import HeadReader, Request, Response, encode_request
+from .._wire.frames import ABNORMAL, BINARY, CLOSE, CONT, NO_STATUS, PING, TEXT, Close, Frame
+from .._wire.http1 import BodyReader, HeadReader, Request, Response, encode_request
 from .._wire.urls import WebSocketURI, parse_uri
 from .handshake import Extending, Opening
 from .receiving import Receiver
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 __all__ = ["SEND_EOF", "ClientProtocol", "State"]
+
+_MAX_INTERIM = 16
+_MAX_BODY = 65536
 
 SEND_EOF = b""
 """In the list of `data_to_send`: half-close the stream now."""
@@ -72,13 +75,16 @@ class ClientProtocol:
             extension=offers[0] if offers else None,
         )
         self._state = State(state)
-        self._head: HeadReader[Response] | None = HeadReader()
+        self._head: HeadReader[Response] = HeadReader()
         self._interim = 0
+        self._refusal: tuple[Response, BodyReader] | None = None
         self._receiver = Receiver(max_size=max_size)
         self._sender = Sender()
         self._fragmenting = False
         self._discarding = False  # nothing that comes now matters any more
-        self._eof = False
+        self._eof = False  # of theirs
+        self._eof_sent = False
+        self._failure: Exception | None = None  # why we failed the open connection
         self._events: list[Frame | Response] = []
         self._output: list[bytes] = []
         self._logger = logger
@@ -114,33 +120,28 @@ class ClientProtocol:
     @property
     def close_code(self) -> int | None:
         """The peer's close code once CLOSED (1005 it said none, 1006 no close frame), else None."""
-        if self._state is not State.CLOSED:
-            return None
-        received = self._receiver.peer_close
-        return ABNORMAL if received is None else received.code
+        return self._said.code if self._state is State.CLOSED else None
 
     @property
     def close_reason(self) -> str | None:
         """The peer's reason once CLOSED, else None."""
-        if self._state is not State.CLOSED:
-            return None
-        received = self._receiver.peer_close
-        return "" if received is None else received.reason
+        return self._said.reason if self._state is State.CLOSED else None
+
+    @property
+    def _said(self) -> Close:
+        return self._receiver.peer_close or Close(ABNORMAL, "")
 
     @property
     def close_exc(self) -> WebSocketConnectionClosedException:
         """The end of the connection as an exception; raises AssertionError before CLOSED."""
         assert self._state is State.CLOSED, "connection isn't closed yet"
-        received = self._receiver.peer_close
-        if received is None:
-            return WebSocketConnectionClosedException(
-                "Connection to remote host was lost.", status_code=ABNORMAL, reason=""
-            )
-        return WebSocketConnectionClosedException(
-            f"Connection closed (code {received.code}): {received.reason}",
-            status_code=received.code,
-            reason=received.reason,
-        )
+        code, reason = self._said
+        text = "Connection to remote host was lost."
+        if code != ABNORMAL:
+            text = f"Connection closed (code {code})" + (f": {reason}" if reason else "")
+        exc = WebSocketConnectionClosedException(text, status_code=code, reason=reason)
+        exc.__cause__ = self._failure or self.handshake_exc
+        return exc
 
     # --- opening ---------------------------------------------------------------------------------
 
@@ -150,39 +151,49 @@ class ClientProtocol:
 
     def send_request(self, request: Request) -> None:
         """Put the opening request into `data_to_send`; raises ValueError for injected lines."""
-        key = request.headers.get("Sec-WebSocket-Key")
-        if key:
-            self._opening.key = key
-        self._output.append(encode_request(request))
+        if self._state is not State.CONNECTING or self._discarding:
+            raise InvalidState("the opening handshake is over")
+        encoded = encode_request(request)
+        self._opening.key = request.headers.get("Sec-WebSocket-Key", self._opening.key)
+        self._output.append(encoded)
 
-    def _receive_head(self, data: bytes) -> bytes | None:
-        """Read response heads; returns the bytes behind a 101, or None."""
-        while data and self._head is not None:
+    def _receive_response(self, data: bytes) -> bytes:
+        """Read the answer to our request; returns the bytes behind a 101."""
+        while self._refusal is None:
             taken = self._head.feed(data)
             if taken is None:
-                return None
+                return b""
             response = self._head.head()
             data = data[taken:]
-            if 100 <= response.status < 200 and response.status != 101:
-                self._interim += 1  # RFC 9110 15.2: interim responses are skipped
-                if self._interim > 16:
-                    raise WebSocketException("more than 16 interim responses before the answer")
-                self._head = HeadReader()
-                continue
-            self._head = None
-            self._events.append(response)
-            self._take_response(response)
-            return data
-        return None
+            if response.status == 101:
+                self._events.append(response)
+                self._take_agreement(response)
+                return data
+            if response.status >= 200:
+                self._refusal = (response, BodyReader(response, _MAX_BODY))
+                break
+            self._interim += 1  # RFC 9110 15.2: interim responses are skipped
+            if self._interim > _MAX_INTERIM:
+                raise WebSocketException(f"more than {_MAX_INTERIM} interim responses")
+            self._head = HeadReader()
+        response, body = self._refusal
+        body.feed(data)
+        if body.done:
+            self._take_refusal(response, body)
+        return b""
 
-    def _take_response(self, response: Response) -> None:
-        if response.status != 101:
-            raise WebSocketBadStatusException(
-                f"Handshake status {response.status} {response.reason}",
-                response.status,
-                response.reason,
-                response.headers,
-            )
+    def _take_refusal(self, response: Response, body: BodyReader) -> None:
+        response.body = body.body
+        self._events.append(response)
+        status, reason = response.status, response.reason
+        text = f"Handshake status {status} {reason}".rstrip()
+        exc = WebSocketBadStatusException(
+            text, status, reason or None, response.headers, response.body
+        )
+        exc.response = response
+        self._fail_opening(exc)
+
+    def _take_agreement(self, response: Response) -> None:
         agreement = self._opening.accept(response)
         self.subprotocol = agreement.subprotocol
         self._receiver.use(agreement.inflater)
@@ -192,19 +203,16 @@ class ClientProtocol:
     # --- receiving -------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes) -> None:
-        """Take what the server sent; raises EOFError behind `receive_eof`."""
+        """Take what the server sent; raises EOFError behind `receive_eof`, and nothing else."""
         if self._eof:
             raise EOFError("stream ended")
-        rest: bytes | None = bytes(data)
-        if self._discarding:
-            return
-        if self._state is State.CONNECTING:
+        rest = bytes(data)
+        if self._state is State.CONNECTING and not self._discarding:
             try:
-                rest = self._receive_head(data)
+                rest = self._receive_response(rest)
             except WebSocketException as exc:
                 self._fail_opening(exc)
-                return
-        if rest:
+        if rest and not self._discarding:
             self._receive_frames(rest)
 
     def receive_eof(self) -> None:
@@ -212,17 +220,24 @@ class ClientProtocol:
         if self._eof:
             raise EOFError("stream ended")
         self._eof = True
-        if self._state is State.CONNECTING and self.handshake_exc is None:
-            self.handshake_exc = WebSocketException(
-                "the connection was closed before the opening handshake had ended"
-            )
-        if self._state is not State.CLOSED:
-            self._output.append(SEND_EOF)
+        if self._refusal is not None and self.handshake_exc is None:
+            self._take_refusal(*self._refusal)  # a body without a length ends here
+        elif self._state is State.CONNECTING and self.handshake_exc is None:
+            text = "the connection was closed before the opening handshake had ended"
+            self._fail_opening(WebSocketConnectionClosedException(text))
+        self._send_eof()
+        self._discarding = True
         self._state = State.CLOSED
 
     def _fail_opening(self, exc: Exception) -> None:
         self.handshake_exc = exc
         self._discarding = True
+        self._send_eof()
+
+    def _send_eof(self) -> None:
+        if not self._eof_sent:
+            self._eof_sent = True
+            self._output.append(SEND_EOF)
 
     def _receive_frames(self, data: bytes) -> None:
         self._receiver.feed(data)
@@ -233,58 +248,53 @@ class ClientProtocol:
                     return
                 self._take_frame(frame)
         except WebSocketException as exc:
-            self.fail(exc.close_code or 1002, str(exc)[:100])
+            self._failure = exc
+            self.fail(exc.close_code or 1002, str(exc).encode("ascii", "replace")[:123].decode())
 
     def _take_frame(self, frame: Frame) -> None:
         self._events.append(frame)
-        if frame.opcode == PING:
-            if self._sender.our_close is None:
-                self._output.append(self._sender.pong(frame.data))
+        if frame.opcode == PING:  # RFC 6455 5.5.2: until their close, so behind ours, too
+            self._output.append(self._sender.pong(frame.data))
         elif frame.opcode == CLOSE:
             self._discarding = True
-            received = self._receiver.peer_close
-            assert received is not None
             if self._sender.our_close is None:  # RFC 6455 5.5.1: echo the code
-                self._output.append(self._sender.close(received.code, received.reason))
+                self._output.append(self._sender.close(*self._said))
             self._state = State.CLOSING
 
     # --- sending ---------------------------------------------------------------------------------
 
     def send_continuation(self, data: Payload, fin: bool) -> None:
-        """A further fragment; raises WebSocketProtocolException when no message is open."""
-        self._check_open()
-        if not self._fragmenting:
-            raise WebSocketProtocolException("unexpected continuation frame")
+        """A further fragment; raises WebSocketProtocolException while no message is open."""
         self._send_data(CONT, data, fin)
 
     def send_text(self, data: Payload, fin: bool = True) -> None:
         """A text message in UTF-8, or its first fragment; raises WebSocketProtocolException while
-        another message is open."""
-        self._send_first(TEXT, data, fin)
+        another message is open, and InvalidState as all send verbs do."""
+        self._send_data(TEXT, data, fin)
 
     def send_binary(self, data: Payload, fin: bool = True) -> None:
         """A binary message, or its first fragment; raises as `send_text` does."""
-        self._send_first(BINARY, data, fin)
-
-    def _send_first(self, opcode: int, data: Payload, fin: bool) -> None:
-        self._check_open()
-        if self._fragmenting:
-            raise WebSocketProtocolException("expected a continuation frame")
-        self._send_data(opcode, data, fin)
+        self._send_data(BINARY, data, fin)
 
     def _send_data(self, opcode: int, data: Payload, fin: bool) -> None:
+        self._check(State.OPEN)
+        if (opcode == CONT) is not self._fragmenting:
+            expected = "continuation" if self._fragmenting else "text or binary"
+            raise WebSocketProtocolException(f"expected a {expected} frame")
         self._output.append(self._sender.message(opcode, data, fin))
         self._fragmenting = not fin
 
     def send_close(self, code: int | None = None, reason: str = "") -> None:
         """Begin the closing handshake; raises WebSocketProtocolException for a code or a reason
         that cannot travel."""
-        self._check_open()
+        self._check(State.OPEN)
         if code is None and reason:
             raise WebSocketProtocolException("cannot send a reason without a code")
         self._close(code, reason)
 
     def _close(self, code: int | None, reason: str) -> None:
+        if code == NO_STATUS:  # RFC 6455 7.4.1: stands for no code, and never travels
+            raise WebSocketProtocolException("code 1005 cannot be sent, None sends no code")
         try:
             self._output.append(self._sender.close(code, reason))
         except ValueError as exc:
@@ -293,27 +303,28 @@ class ClientProtocol:
 
     def send_ping(self, data: Payload) -> None:
         """A ping; allowed while closing, too (RFC 6455 5.5.1 forbids only data)."""
-        self._send_control(PING, data)
+        self._check_control(data)
+        self._output.append(self._sender.ping(data))
 
     def send_pong(self, data: Payload) -> None:
         """A pong that answers nothing: a heartbeat in one direction (RFC 6455 5.5.3)."""
-        self._send_control(PONG, data)
+        self._check_control(data)
+        self._output.append(self._sender.pong(data))
 
-    def _send_control(self, opcode: int, data: Payload) -> None:
-        if self._state not in (State.OPEN, State.CLOSING):
-            raise InvalidState(f"connection is {self._state.name.lower()}")
-        if len(data) > 125:
-            raise WebSocketProtocolException(
-                f"a control frame carries at most 125 bytes, got {len(data)}"
-            )
-        make = self._sender.ping if opcode == PING else self._sender.pong
-        self._output.append(make(data))
+    def _check_control(self, data: Payload) -> None:
+        self._check(State.OPEN, State.CLOSING)
+        length = memoryview(data).nbytes
+        if length > 125:
+            raise WebSocketProtocolException(f"a control frame carries 125 bytes, got {length}")
 
     def fail(self, code: int, reason: str = "") -> None:
         """Fail the connection (RFC 6455 7.1.7): say why if that is still possible, then read
-        nothing more. 1006 says nothing."""
-        if self._state is State.OPEN and code != ABNORMAL:
-            self._close(None if code == NO_STATUS else code, reason)
+        nothing more. 1006 says nothing. Raises WebSocketProtocolException, and does nothing, for
+        another code, or a reason, that cannot travel."""
+        if self._state is State.CONNECTING and self.handshake_exc is None:
+            self._fail_opening(WebSocketException(reason or f"failed with code {code}"))
+        elif self._state is State.OPEN and code != ABNORMAL:
+            self._close(code, reason)
         elif self._state is State.OPEN:
             self._sender.abandon()
             self._state = State.CLOSING
@@ -333,10 +344,10 @@ class ClientProtocol:
 
     def close_expected(self) -> bool:
         """Whether the server should close TCP soon: start a short timeout, then close anyway."""
-        if self._state is State.CONNECTING:
-            return self.handshake_exc is not None
-        return self._state is State.CLOSING and self._discarding
+        return self._state is State.CLOSING or (
+            self._state is State.CONNECTING and self.handshake_exc is not None
+        )
 
-    def _check_open(self) -> None:
-        if self._state is not State.OPEN:
+    def _check(self, *allowed: State) -> None:
+        if self._state not in allowed:
             raise InvalidState(f"connection is {self._state.name.lower()}")

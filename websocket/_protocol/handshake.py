@@ -5,10 +5,18 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from .._exceptions import WebSocketException
-from .._wire.http1 import Headers, Request, Response, check_header_value, parse_header_line
+from .._wire.http1 import (
+    Headers,
+    Request,
+    Response,
+    check_header_name,
+    check_header_value,
+    is_token,
+    parse_header_line,
+)
 from .._wire.urls import WebSocketURI, same_origin
 from .receiving import Inflating
 from .sending import Deflating
@@ -20,7 +28,7 @@ HeaderOption = Mapping[str, str | None] | Iterable[str] | str | None
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SECRETS = ("authorization", "cookie", "proxy-authorization")
 # A custom header of one of these names takes the place of the line that we would have sent.
-_REPLACING = ("Upgrade", "Host", "Origin", "Connection", "Cookie", "User-Agent")
+_REPLACING = ("upgrade", "host", "origin", "connection", "user-agent")
 
 
 class Extending(Protocol):
@@ -57,17 +65,16 @@ def header_lines(header: HeaderOption) -> list[tuple[str, str]]:
     A mapping's None values are left out; a str is one line. Raises TypeError for values that are
     not strings and ValueError for what could smuggle in a line of its own.
     """
-    if header is None:
+    if not header:
         return []
     if isinstance(header, str):
         return [parse_header_line(header)]
-    if isinstance(header, Mapping):
-        pairs = [(name, value) for name, value in header.items() if value is not None]
-    else:
-        pairs = [parse_header_line(line) for line in header]
+    if not isinstance(header, Mapping):
+        return [parse_header_line(line) for line in header]
+    given = cast("Mapping[str, str | None]", header)
+    pairs = [(name, value) for name, value in given.items() if value is not None]
     for name, value in pairs:
-        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"header {name!r} is a {type(value).__name__}, expected a str")
+        check_header_name(name)
         check_header_value(value, f"header {name!r}")
     return pairs
 
@@ -104,62 +111,66 @@ class Opening:
         self._suppress_origin = suppress_origin
         self._host = _checked(host, "host")
         self._suppress_host = suppress_host
-        self._connection = parse_header_line(connection)[1] if connection else "Upgrade"
+        self._connection = parse_header_line(connection or "Connection: Upgrade")
         self._subprotocols = _subprotocols(subprotocols)
         self._user_agent = _checked(user_agent, "user_agent")
         self._require_subprotocol = require_subprotocol
-        self.authorization = authorization
+        self.authorization = _checked(authorization, "authorization")
         self._cookies = cookies
         self._extension = extension
         self.key = self._custom.get("Sec-WebSocket-Key") or ""
+        self._at_home = True  # every hop so far went to the first origin
 
     def request(self, uri: WebSocketURI | None = None) -> Request:
-        """The request for `uri`, a redirect's target, or for the first one; with a new key."""
+        """The request for `uri`, a redirect's target, or for the first one; with a new key.
+
+        Once a redirect has led to another origin, the secrets stay away even from a way back: it
+        was a stranger who chose that way.
+        """
         uri = uri or self.uri
-        at_home = same_origin(uri, self.uri)
-        custom = Headers(self._custom.raw_items())
+        self._at_home = at_home = self._at_home and same_origin(uri, self.uri)
+        custom = self._custom.copy()
         if not at_home:
             for name in (*_SECRETS, "host"):
-                if name in custom:
-                    del custom[name]
+                custom.pop(name, None)
         if "Sec-WebSocket-Key" not in custom:
             self.key = base64.b64encode(os.urandom(16)).decode()
-        lines = self._own_lines(uri, at_home, custom)
         cookie = self._cookie_line(uri, at_home)
         if cookie and "Cookie" not in custom:
             custom.add("Cookie", cookie)
         headers = Headers()
-        for name, value in lines:
-            replaced = name in _REPLACING and name in custom
-            for each in custom.get_all(name) if replaced else (value,):
-                if each is not None:
-                    headers.add(name, each)
-            if replaced:
+        for name, value in self._own_lines(uri, at_home, custom):
+            if name.lower() in _REPLACING and name in custom:
+                for own in custom.get_all(name):
+                    headers.add(name, own)
                 del custom[name]
+            else:
+                headers.add(name, value)
         for name, value in custom.raw_items():
             headers.add(name, value)
         return Request(uri.resource_name, headers)
 
     def _own_lines(
         self, uri: WebSocketURI, at_home: bool, custom: Headers
-    ) -> Iterable[tuple[str, str | None]]:
-        """Contract of the wire: these lines, in this order; None is a line that is not sent
-        unless the user's own takes its place."""
-        host = self._host if at_home and self._host else uri.host_header
+    ) -> Iterable[tuple[str, str]]:
+        """The lines that are ours to send, in the order of websocket-client, in front of the
+        custom headers."""
         yield "Upgrade", "websocket"
-        yield "Host", None if self._suppress_host else host
-        origin = uri.origin if self._origin is None else self._origin
-        yield "Origin", None if self._suppress_origin else origin
+        if not self._suppress_host:
+            yield "Host", self._host if at_home and self._host else uri.host_header
+        if not self._suppress_origin:
+            yield "Origin", uri.origin if self._origin is None else self._origin
         if "Sec-WebSocket-Key" not in custom:
             yield "Sec-WebSocket-Key", self.key
         if "Sec-WebSocket-Version" not in custom:
             yield "Sec-WebSocket-Version", "13"
-        yield "Connection", self._connection
+        yield self._connection
         if self._subprotocols:
             yield "Sec-WebSocket-Protocol", ",".join(self._subprotocols)
         if self._extension is not None:
             yield "Sec-WebSocket-Extensions", self._extension.offer()
-        yield "User-Agent", self._user_agent
+        if self._user_agent is not None:
+            yield "User-Agent", self._user_agent
         if at_home and self.authorization and "Authorization" not in custom:
             yield "Authorization", self.authorization
 
@@ -222,8 +233,6 @@ class Opening:
 
 def _checked(value: str | None, what: str) -> str | None:
     if value is not None:
-        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"{what} is a {type(value).__name__}, expected a str")
         check_header_value(value, what)
     return value
 
@@ -234,7 +243,7 @@ def _subprotocols(subprotocols: Iterable[str] | None) -> list[str]:
     names = list(subprotocols or ())
     for name in names:
         _checked(name, "subprotocols")
-        if not name or any(c in '()<>@,;:\\"/[]?={} \t' or not "!" <= c <= "~" for c in name):
+        if not is_token(name):
             raise ValueError(f"subprotocol {name!r} is not a token (RFC 6455 4.1)")
     return names
 

@@ -1,14 +1,16 @@
 """`Receiver`: bytes -> frames and messages; order, limits, UTF-8, inflation, the peer's close.
 
-Push bytes in with `feed`, pull with one of three verbs, each built on the one before it:
+Push bytes in with `feed`, pull with one of three verbs:
 
-    next_frame     one frame, checked and in order (fragments and control frames as they are)
     next_message   a whole message, or a control frame
+    next_frame     one frame (fragments and control frames as they are)
     next_piece     like next_frame, but a long data frame comes in parts, as its bytes arrive
 
-None means "not yet: at least `missing` more bytes". What breaks RFC 6455 raises, as early as it can
-be known: a header before its payload, a text in the middle of its frame. The first branch of each
-verb is the common case, one final frame; every other case is a named helper below it.
+None means "not yet: at least `missing` more bytes". The verbs may be mixed: nothing is lost or
+comes twice, except that `next_message` leaves out the rest of a message that another verb has begun
+to hand out. What breaks RFC 6455 raises, as early as it can be known: a header before its payload,
+a text in the middle of its frame; a receiver that has raised is of no use any more. The first
+branch of `_next` is the common case, one final frame; every other case is a named helper below it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from .._wire.frames import (
     CLOSE,
     CONT,
     OPCODE_NAMES,
-    PONG,
     TEXT,
     Close,
     Frame,
@@ -34,6 +35,10 @@ from .._wire.frames import (
 __all__ = ["Inflating", "Receiver"]
 
 _utf8_decoder = codecs.getincrementaldecoder("utf-8")
+
+# What cannot be compressed grows a little (RFC 7692 7.2.1, RFC 1951 3.2.4): a message of max_size
+# may travel in so many bytes more, beside an eighth.
+_EXPANSION = 64
 
 
 class Inflating(Protocol):
@@ -68,22 +73,22 @@ class Receiver:
         self._tolerate_masks = tolerate_masks
         self._inflater = inflater
         self._decoder = FrameDecoder()
-        # Of the message under way; _opcode is None between messages.
-        self._opcode: int | None = None
+        self._idle = True  # no message is under way, nor a frame of which only a part has come
+        # Of the message under way.
+        self._begun = False
+        self._kind = TEXT
         self._compressed = False
         self._size = 0
         self._utf8: codecs.IncrementalDecoder | None = None
-        self._message = BytesIO()  # what next_message has collected of it
-        self._message_opcode = TEXT
+        self._collected: BytesIO | None = None  # what next_message holds of it
+        self.unfinished = False  # a beginning of it was handed out by another verb
         # Of the frame of which only a part has come.
-        self._judged: Frame | None = None  # its header has been checked
+        self._judged = False  # its header has been checked
         self._validated = 0  # so many of the bytes that it holds went through _utf8 already
-        self._pieces_of: Frame | None = None  # next_piece has handed out a part of it
-        self._drained = 0  # so many bytes
-        # What next_message has to see to first.
+        self._drained = 0  # so many bytes of it were handed out by next_piece
+        # What next_message has to see to first: unfinished, or a message that was put back.
         self._detour = False
         self._put_back: Frame | None = None
-        self.unfinished = False  # next_piece has handed out a beginning of the message under way
 
     @property
     def missing(self) -> int:
@@ -94,12 +99,6 @@ class Receiver:
     def at_border(self) -> bool:
         """Whether no byte of a frame is waiting in here for the rest of it."""
         return self._decoder.at_border
-
-    @property
-    def in_message(self) -> bool:
-        """Whether a data message has begun and its end has not been pulled yet."""
-        opened = self._decoder.opened
-        return self._opcode is not None or (opened is not None and opened.opcode < CLOSE)
 
     def use(self, inflater: Inflating | None) -> None:
         """Take what the opening handshake agreed on."""
@@ -121,32 +120,83 @@ class Receiver:
             if frame is not None or self._detour:
                 return frame
         while True:
-            frame = self.next_frame()
+            frame = self._next()
             if frame is None or frame.opcode >= CLOSE:
                 return frame
             if frame.fin and frame.opcode != CONT:
                 return frame
-            if frame.opcode != CONT:  # the first fragment
-                self._message = BytesIO()
-                self._message_opcode = frame.opcode
-            self._message.write(frame.data)
+            if self._collected is None:  # the first fragment
+                self._collected = BytesIO()
+            self._collected.write(frame.data)
             if frame.fin:
-                whole = Frame(self._message_opcode, self._message.getvalue())
-                self._message = BytesIO()
+                whole = Frame(self._kind, self._collected.getvalue())
+                self._collected = None
                 return whole
 
     def next_frame(self) -> Frame | None:
+        """The next frame; what another verb has taken and not handed out comes first."""
+        if self._put_back is not None or self._collected is not None:
+            return self._held_back()
+        frame = self._next()
+        if frame is not None and not frame.fin:
+            self.unfinished = self._detour = True
+        return frame
+
+    def next_piece(self) -> Frame | None:
+        """Like `next_frame`, but what has come of an unfinished data frame is handed out, too,
+        with `fin` False, and later pieces of it as CONT frames. Text is cut anywhere."""
+        frame = self.next_frame()
+        if frame is not None:
+            return frame
+        opened = self._decoder.opened
+        if opened is None or opened.opcode >= CLOSE or self._is_compressed(opened):
+            return None
+        data = self._decoder.drain()
+        if not data:
+            return None
+        piece = Frame(CONT if self._drained else opened.opcode, data, False)
+        self._drained += len(data)
+        self._validated = 0
+        self.unfinished = self._detour = True
+        return piece
+
+    def put_back(self, message: Frame) -> None:
+        """Have the next verb return this message once more."""
+        self._put_back, self._detour = message, True
+
+    def _first_in_line(self) -> Frame | None:
+        """What was put back; or None, once the rest of a message of which the beginning was handed
+        out is behind us: a message is delivered whole or in pieces, never its end alone."""
+        if self._put_back is not None:
+            return self._held_back()
+        while self.unfinished:
+            frame = self.next_piece()
+            if frame is None or frame.opcode >= CLOSE:
+                return frame
+        return None
+
+    def _held_back(self) -> Frame:
+        """The message that was put back, or the fragments that `next_message` holds, as one."""
+        message, self._put_back = self._put_back, None
+        self._detour = self.unfinished
+        if message is None:
+            assert self._collected is not None
+            message = Frame(self._kind, self._collected.getvalue(), False)
+            self._collected = None
+            self.unfinished = self._detour = True
+        return message
+
+    def _next(self) -> Frame | None:
         """The next frame, checked; its data inflated and, if text, known to be UTF-8 so far."""
         frame = self._decoder.next()
         if frame is None:
             if self._decoder.opened is not None:
-                self._look_ahead()
+                self._look_ahead(self._decoder.opened)
             return None
         if (
-            frame.fin
+            self._idle
+            and frame.fin
             and 0 < frame.opcode < 3
-            and self._opcode is None
-            and self._utf8 is None
             and frame.masked is self._server
             and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
             and (self.max_size is None or len(frame.data) <= self.max_size)
@@ -159,50 +209,11 @@ class Receiver:
             return frame
         return self._next_other(frame)
 
-    def next_piece(self) -> Frame | None:
-        """Like `next_frame`, but what has come of an unfinished data frame is handed out, too,
-        with `fin` False, and later pieces of it as CONT frames."""
-        frame = self.next_frame()
-        if frame is not None:
-            if frame.opcode < CLOSE:
-                if self._pieces_of is not None:
-                    frame.opcode, self._pieces_of = CONT, None
-                self.unfinished = self._detour = not frame.fin
-            return frame
-        opened = self._decoder.opened
-        if opened is None or opened.opcode >= CLOSE or self._compressed or opened.rsv1:
-            return None
-        data = self._decoder.drain()
-        if not data:
-            return None
-        self._validated = 0
-        self._drained += len(data)
-        piece = Frame(CONT if self._pieces_of is opened else opened.opcode, data, False)
-        self._pieces_of = opened
-        self.unfinished = self._detour = True
-        return piece
-
-    def put_back(self, message: Frame) -> None:
-        """Have `next_message` return this message once more."""
-        self._put_back, self._detour = message, True
-
-    def _first_in_line(self) -> Frame | None:
-        """What was put back; or None, once the rest of a message in pieces is behind us."""
-        if self._put_back is not None:
-            message, self._put_back = self._put_back, None
-            self._detour = self.unfinished
-            return message
-        while self.unfinished:
-            frame = self.next_piece()
-            if frame is None or frame.opcode >= CLOSE:
-                return frame
-        return None
-
     # --- every case but the common one ---------------------------------------------------------
 
-    def _next_other(self, frame: Frame) -> Frame | None:
-        if self._judged is frame:
-            self._judged = None
+    def _next_other(self, frame: Frame) -> Frame:
+        if self._judged:
+            self._judged = False
         else:
             self._judge(frame, len(frame.data))
         if frame.opcode == CLOSE:
@@ -210,21 +221,23 @@ class Receiver:
             self.give_back()
         elif frame.opcode < CLOSE:
             self._take_data(frame)
+        self._idle = not self._begun
         return frame
 
-    def _look_ahead(self) -> None:
+    def _look_ahead(self, opened: Frame) -> None:
         """Judge the header of the opened frame, and its text as far as it has come."""
-        opened = self._decoder.opened
-        assert opened is not None
-        if self._judged is not opened:
+        if not self._judged:
             self._judge(opened, self._decoder.announced)
-            self._judged = opened
-        opcode = self._opcode if opened.opcode == CONT else opened.opcode
-        compressed = self._compressed if opened.opcode == CONT else opened.rsv1
-        if opcode == TEXT and not compressed and self.check_utf8:
+            self._judged = True
+            self._idle = False
+        kind = self._kind if opened.opcode == CONT else opened.opcode
+        if kind == TEXT and self.check_utf8 and not self._is_compressed(opened):
             piece = self._decoder.peek()
             self._validate(piece, False)
             self._validated += len(piece)
+
+    def _is_compressed(self, opened: Frame) -> bool:
+        return self._compressed if opened.opcode == CONT else opened.rsv1
 
     def _judge(self, frame: Frame, length: int) -> None:
         """RFC 6455 5.2 to 5.5, as far as a header can break them."""
@@ -232,10 +245,11 @@ class Receiver:
         if opcode not in OPCODE_NAMES:
             raise WebSocketProtocolException(f"Invalid opcode {opcode}")
         # RFC 7692 6: RSV1 marks the first frame of a compressed message, and no other.
-        compressed = frame.rsv1 and self._inflater is not None and (opcode == TEXT or opcode == BINARY)
+        compressed = frame.rsv1 and self._inflater is not None and opcode in (TEXT, BINARY)
         if frame.rsv2 or frame.rsv3 or (frame.rsv1 and not compressed):
+            name = OPCODE_NAMES[opcode]
             raise WebSocketProtocolException(
-                f"rsv is not implemented, yet: a {OPCODE_NAMES[opcode]} frame has a reserved bit set"
+                f"rsv is not implemented, yet: a {name} frame has a reserved bit set"
             )
         if frame.masked is not self._server and not self._tolerate_masks:
             expected = "masked" if self._server else "unmasked"
@@ -243,12 +257,14 @@ class Receiver:
         if opcode >= CLOSE:
             self._judge_control(frame, length)
             return
-        if (opcode == CONT) is (self._opcode is None):
+        if (opcode == CONT) is not self._begun:
             expected = "a text or binary frame" if opcode == CONT else "a continuation frame"
             raise WebSocketProtocolException(
                 f"Illegal frame: {OPCODE_NAMES[opcode]}, expected {expected}"
             )
-        self._limit(self._size + length if opcode == CONT else length)
+        if self._is_compressed(frame):
+            length -= _EXPANSION + (length >> 3)
+        self._limit(self._size + length)
 
     def _judge_control(self, frame: Frame, length: int) -> None:
         name = OPCODE_NAMES[frame.opcode]
@@ -269,20 +285,24 @@ class Receiver:
     def _take_data(self, frame: Frame) -> None:
         """A data frame that is allowed here: inflate, validate, move on in the message."""
         if frame.opcode != CONT:
-            self._opcode, self._compressed, self._size = frame.opcode, frame.rsv1, 0
+            self._begun, self._kind, self._compressed = True, frame.opcode, frame.rsv1
         if self._compressed:
             assert self._inflater is not None
             limit = None if self.max_size is None else self.max_size - self._size
             frame.data = self._inflater.inflate(frame.data, frame.fin, limit)
             frame.rsv1 = False
             self._limit(self._size + len(frame.data))
-        self._size += len(frame.data) + self._drained
-        self._drained = 0
-        if self._opcode == TEXT and self.check_utf8:
+        if self._kind == TEXT and self.check_utf8:
             self._validate(frame.data[self._validated :], frame.fin)
-        self._validated = 0
+        if self._drained:  # its beginning was handed out: this is a continuation of that
+            frame.opcode = CONT
+        self._size += len(frame.data) + self._drained
+        self._validated = self._drained = 0
         if frame.fin:
-            self._opcode = self._utf8 = None
+            self._begun = self._compressed = self.unfinished = False
+            self._detour = self._put_back is not None
+            self._size = 0
+            self._utf8 = None
 
     def _validate(self, piece: bytes, final: bool) -> None:
         if self._utf8 is None:

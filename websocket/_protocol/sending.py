@@ -33,6 +33,10 @@ class Deflating(Protocol):
         """The compressed bytes of one frame; None to send this message as it is."""
         ...
 
+    def restart(self) -> None:
+        """Go on without reference to what was compressed so far."""
+        ...
+
 
 class Sender:
     """The sending half of a connection; one thread at a time.
@@ -58,20 +62,35 @@ class Sender:
         """Take what the opening handshake agreed on."""
         self._deflater = deflater
 
-    def message(self, opcode: int, payload: Payload, fin: bool = True, compress: bool = True) -> bytes:
+    def message(
+        self, opcode: int, payload: Payload, fin: bool = True, compress: bool = True
+    ) -> bytes:
         """One frame of data on the wire: a whole message, or a fragment (its `opcode` then CONT
         behind the first); raises WebSocketConnectionClosedException behind our close."""
         if self.our_close is not None:
             raise WebSocketConnectionClosedException("Connection is already closed.")
+        if self._deflater is not None and opcode < CLOSE:
+            return self._message(opcode, payload, fin, compress)
+        return encode_frame(opcode, payload, self._key(), fin)
+
+    def _message(self, opcode: int, payload: Payload, fin: bool, compress: bool) -> bytes:
+        """The same where compression was agreed on: the first fragment decides for all."""
+        assert self._deflater is not None
+        first = opcode != CONT
         rsv = 0
-        if self._deflater is not None and compress and opcode < CLOSE:
-            first = opcode != CONT
-            if first or self._compressing:
-                squeezed = self._deflater.deflate(payload, fin, first)
-                self._compressing = squeezed is not None and not fin
-                if squeezed is not None:
-                    payload, rsv = squeezed, (_RSV1 if first else 0)
+        if compress if first else self._compressing:
+            squeezed = self._deflater.deflate(payload, fin, first)
+            self._compressing = squeezed is not None and not fin
+            if squeezed is not None:
+                payload, rsv = squeezed, (_RSV1 if first else 0)
+        elif first:
+            self._compressing = False
         return encode_frame(opcode, payload, self._key(), fin, rsv)
+
+    def unsent(self) -> None:
+        """What `message` gave last was not written: the peer's inflater will not know of it."""
+        if self._deflater is not None:
+            self._deflater.restart()
 
     def raw(self, frame: bytes) -> bytes:
         """A frame that somebody else has made; raises as `message` does."""
@@ -93,9 +112,10 @@ class Sender:
         payload = encode_close(code, reason)
         if self.our_close is not None:
             return b""  # one close frame on the wire, ever
+        frame = encode_frame(CLOSE, payload, self._key())
         said = payload[2:].decode(errors="replace")
-        self.our_close = Close(NO_STATUS if not payload else int(code or 0), said)
-        return encode_frame(CLOSE, payload, self._key())
+        self.our_close = Close(code if code and payload else NO_STATUS, said)
+        return frame
 
     def abandon(self) -> None:
         """Nothing may follow: a frame was sent half, or the transport is gone."""

@@ -9,46 +9,44 @@ One `Attempt` covers all of it: its deadline, and the wish of another thread to 
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 from .._exceptions import (
-    WebSocketBadStatusException,
     WebSocketConnectionClosedException,
     WebSocketException,
+    WebSocketProxyException,
     WebSocketTimeoutException,
 )
-from .. import _logging
-from .._logging import dump, redact_head
-from .._wire.http1 import BodyReader, HeadReader, Request, Response, encode_request, encode_response
+from .._wire.http1 import Request, Response
 from .._wire.urls import WebSocketURI, resolve_location, same_origin
 from .deadline import Attempt, Deadline
+from .exchange import REDIRECTS, exchange, refuse
 from .options import ConnectOptions
+from .proxies import Proxy, choose_proxy, sslopt_for
+from .proxy_errors import at_the_proxy, python_socks_class
+from .proxy_tunnels import connect_by_http, connect_by_socks, require_python_socks
 from .streams import DuckStream, PlainStream, Stream
-from .tcp import dial, dial_unix
-from .tls import check_fingerprint, context_for, explain_tls_error, server_hostname_for
+from .tcp import dial, dial_unix, look_up
+from .tls import HUNG_UP, check_fingerprint, context_for, explain_tls_error, server_hostname_for
 
 if TYPE_CHECKING:
     from .tls_stream import TLSStream
 
-__all__ = ["REDIRECTS", "Opened", "Opener", "as_stream", "exchange", "open_connection", "open_stream", "refuse", "start_tls"]
+__all__ = [
+    "REDIRECTS",
+    "Opened",
+    "Opener",
+    "as_stream",
+    "open_connection",
+    "open_stream",
+    "start_tls",
+]
 
-REDIRECTS = (301, 302, 303, 307, 308)
-_BODY_PATIENCE = 1.0  # seconds for the body of a refusal: an error report never waits for long
-
-_HINTS = {
-    200: "this is a web page, not a WebSocket: check the path of the URL",
-    400: "the server did not like the request: check headers, subprotocols and the path",
-    401: "credentials are missing or wrong: put them into the URL or header=",
-    403: "not allowed: the server may want another Origin (origin=), a token or a cookie",
-    404: "nothing at this path: check the path of the URL",
-    407: "the proxy wants credentials",
-    426: "the server wants another protocol or version",
-    429: "too many requests: wait, then try again",
-    502: "a gateway cannot reach the WebSocket server behind it",
-    503: "the server is overloaded or restarting: try again later",
-}
+_SOCKS_PATIENCE = 60.0  # seconds, where nobody has set a timeout: as it was in websocket-client
 
 
 class Opener(Protocol):
@@ -64,6 +62,10 @@ class Opener(Protocol):
         """Look at a response: 101, redirect or refusal."""
         ...
 
+    def answer(self, uri: WebSocketURI, response: Response) -> bool:
+        """Whether there are credentials for the challenge of a 401 that are worth another try."""
+        ...
+
 
 class Opened(NamedTuple):
     """A stream with the 101 behind it, and what was said on the way."""
@@ -76,9 +78,9 @@ class Opened(NamedTuple):
 
 def open_connection(opener: Opener, options: ConnectOptions, attempt: Attempt) -> Opened:
     """Dial, shake hands, follow redirects; raises what is in the way, and leaves nothing open."""
-    uri = opener.uri
-    for _ in range(options.redirect_limit + 1):
-        stream = open_stream(uri, options, attempt, first=uri is opener.uri)
+    uri, hops, first = opener.uri, 0, True
+    while True:
+        stream = open_stream(uri, options, attempt, first, same_origin(uri, opener.uri))
         try:
             request = opener.request(uri)
             response = exchange(stream, request, options, attempt)
@@ -87,62 +89,89 @@ def open_connection(opener: Opener, options: ConnectOptions, attempt: Attempt) -
                 attempt.unwatch(stream.socket)
                 attempt.check()
                 return Opened(stream, request, response, uri)
-            if response.status not in REDIRECTS:
+            if response.status in REDIRECTS:
+                uri, hops = _redirected(uri, response), hops + 1
+                if hops > options.redirect_limit:
+                    raise WebSocketException(
+                        f"Redirect limit exhausted: {options.redirect_limit} were followed"
+                    )
+            elif response.status != 401 or not (
+                # The user's own socket cannot be dialled again.
+                (options.socket is None or not first) and opener.answer(uri, response)
+            ):
                 refuse(stream, response, options, attempt)
-            uri = _redirected(uri, response)
         except BaseException as exc:
-            _give_up(stream, exc, attempt)
+            _give_up(stream, exc, attempt, "waiting for the opening handshake")
         attempt.unwatch(stream.socket)
         stream.close()
-    raise WebSocketException(f"Redirect limit exhausted: {options.redirect_limit} were followed")
+        first = False
 
 
-def _give_up(stream: Stream, exc: BaseException, attempt: Attempt) -> NoReturn:
+def _give_up(stream: Stream, exc: BaseException, attempt: Attempt, doing: str) -> NoReturn:
     attempt.unwatch(stream.socket)
     stream.close()
     if attempt.cancelled and isinstance(exc, Exception):
         attempt.check()
     if isinstance(exc, WebSocketTimeoutException) and attempt.deadline.expired:
-        attempt.check("waiting for the opening handshake")
+        attempt.check(doing)
     raise exc
 
 
-# --- the stream ------------------------------------------------------------------------------------
+# --- the stream -----------------------------------------------------------------------------------
 
 
 def open_stream(
-    uri: WebSocketURI, options: ConnectOptions, attempt: Attempt, first: bool = True
+    uri: WebSocketURI,
+    options: ConnectOptions,
+    attempt: Attempt,
+    first: bool = True,
+    at_home: bool = True,
 ) -> Stream:
-    """A stream to the server that `uri` names, with TLS over it for wss.
+    """A stream to the server that `uri` names, with TLS over it for wss; `attempt` watches it.
 
-    `first` is False behind a redirect: the user's socket and address were for the first hop.
+    `first` is False for all streams but the first: the user's socket serves once. `at_home` is
+    False where a redirect has led elsewhere: the user's address and unix socket were not for there.
     """
-    if first and options.socket is not None:
-        stream = as_stream(options.socket)
+    given = options.socket if first else None
+    if given is not None:
+        stream = as_stream(given)
     else:
-        stream = PlainStream(_dial(uri, options, attempt, first))
+        stream = _reach(uri, options, attempt, at_home)
     try:
         attempt.watch(stream.socket)
-        if uri.secure and not _is_tls(stream.socket):
+        if uri.secure and not (given is not None and _speaks_tls(given)):
             stream = start_tls(stream, options.sslopt, uri.host, attempt.deadline)
             attempt.watch(stream.socket)
     except BaseException as exc:
-        _give_up(stream, exc, attempt)
+        _give_up(stream, exc, attempt, f"shaking hands by TLS with {uri.host}")
     return stream
 
 
-def _dial(
-    uri: WebSocketURI, options: ConnectOptions, attempt: Attempt, first: bool
-) -> socket.socket:
-    unix_path = uri.unix_path or (options.unix_socket if first else None)
+def _reach(uri: WebSocketURI, options: ConnectOptions, attempt: Attempt, at_home: bool) -> Stream:
+    """A stream that leads to the server, whatever is in between, before its own TLS."""
+    unix_path = uri.unix_path or (options.unix_socket if at_home else None)
     if unix_path is not None:
-        return dial_unix(unix_path, options, attempt)
-    host, port = options.address if first and options.address is not None else (uri.host, uri.port)
-    return dial(host, port, options, attempt)
+        return PlainStream(dial_unix(unix_path, options, attempt))
+    host, port = uri.host, uri.port
+    if at_home and options.address is not None:
+        host, port = options.address
+    proxy = choose_proxy(host, port, uri.secure, options)
+    if proxy is None:
+        return PlainStream(dial(host, port, options, attempt))
+    return _reach_through(proxy, host, port, options, attempt)
 
 
-def start_tls(lower: Stream, sslopt: Any, host: str, deadline: Deadline) -> TLSStream:
-    """TLS over an open stream, verified; raises ssl.SSLError with host and remedy in its text."""
+def start_tls(
+    lower: Stream,
+    sslopt: Mapping[str, Any] | None,
+    host: str,
+    deadline: Deadline,
+    plain: str = "ws",
+) -> TLSStream:
+    """TLS over an open stream, verified; raises ssl.SSLError with host and remedy in its text.
+
+    `plain` is the scheme that the remedy names where the other side does not speak TLS.
+    """
     context = context_for(sslopt)
     # Here, since they import ssl: a program that never speaks TLS does not wait for it.
     from .tls_socket import TLSSocket
@@ -154,8 +183,12 @@ def start_tls(lower: Stream, sslopt: Any, host: str, deadline: Deadline) -> TLSS
         fingerprint = (sslopt or {}).get("fingerprint")
         if fingerprint is not None:
             check_fingerprint(stream.engine.getpeercert(True) or b"", fingerprint)
+    except WebSocketConnectionClosedException as exc:
+        raise WebSocketConnectionClosedException(
+            *exc.args, hint=HUNG_UP.format(plain=plain)
+        ) from exc
     except OSError as exc:
-        told = explain_tls_error(exc, host)
+        told = explain_tls_error(exc, host, plain)
         if told is exc:
             raise
         raise told from exc
@@ -180,89 +213,107 @@ def as_stream(sock: Any) -> Stream:
     return GuardedTLSStream(sock)  # type: ignore[arg-type]
 
 
+def _speaks_tls(sock: Any) -> bool:
+    """Whether a socket of any make is one of TLS; gevent's and pyOpenSSL's are no SSLSocket."""
+    return _is_tls(sock) or hasattr(sock, "getpeercert") or hasattr(sock, "get_peer_certificate")
+
+
 def _is_tls(sock: Any) -> bool:
     ssl = sys.modules.get("ssl")  # who has made a TLS socket has imported it
     return ssl is not None and isinstance(sock, ssl.SSLSocket)
 
 
-# --- the opening handshake, seen as bytes ----------------------------------------------------------
+# --- through a proxy ------------------------------------------------------------------------------
 
 
-def exchange(
-    stream: Stream, request: Request, options: ConnectOptions, attempt: Attempt
-) -> Response:
-    """Send one request and read the head of its final response."""
-    head = encode_request(request)
-    if _logging.tracing:
-        dump("request header", redact_head(head.decode()))
-    deadline = attempt.deadline if attempt.deadline.at is not None else None
-    stream.write(head, deadline)
-    for _ in range(options.max_interim + 1):
-        reader = HeadReader("response", options.max_head, options.max_head_lines)
-        response = _read_head(stream, reader, attempt, deadline)
-        if _logging.tracing:
-            dump("response header", redact_head(encode_response(response).decode()))
-        if response.status == 101 or response.status >= 200:
-            return response
-    raise WebSocketException(
-        f"More than {options.max_interim} interim responses before the answer (max_interim)"
-    )
+def _reach_through(
+    proxy: Proxy, host: str, port: int, options: ConnectOptions, attempt: Attempt
+) -> Stream:
+    """A stream to `host` and `port` through a proxy; SOCKS 4 and 5 are told addresses."""
+    socks = proxy.scheme.startswith("socks")
+    seconds = options.http_proxy_timeout
+    if socks:
+        require_python_socks()
+        if seconds is None and attempt.deadline.at is None:
+            seconds = _SOCKS_PATIENCE
+    with attempt.limited(seconds):
+        targets = [host]
+        if proxy.scheme in ("socks4", "socks5"):
+            targets = _addresses(host, port, proxy, attempt)
+        for target in targets:
+            try:
+                return _tunnel(proxy, target, port, options, attempt)
+            except WebSocketProxyException as exc:
+                # What is an OSError happened before the proxy could say anything about the target.
+                if target is targets[-1] or isinstance(exc, OSError):
+                    raise
+        raise AssertionError("unreachable")  # pragma: no cover
 
 
-def _read_head(
-    stream: Stream, reader: HeadReader[Response], attempt: Attempt, deadline: Deadline | None
-) -> Response:
-    while True:
-        data = stream.read(reader.missing, True, deadline)
-        if not data:
-            attempt.check()
-            raise WebSocketConnectionClosedException(
-                "Connection to remote host was lost.",
-                hint="the server hung up during the opening handshake",
-            )
-        taken = reader.feed(data)
-        if taken is not None:
-            stream.give_back(data[taken:])
-            return reader.head()
+def _addresses(host: str, port: int, proxy: Proxy, attempt: Attempt) -> list[str]:
+    """The addresses of a name, IPv4 first: not every SOCKS proxy knows more."""
+    found = look_up(host, port, attempt)
+    v4 = [str(each[4][0]) for each in found if each[0] == socket.AF_INET]
+    v6 = [str(each[4][0]) for each in found if each[0] == socket.AF_INET6]
+    addresses = list(dict.fromkeys(v4 if proxy.scheme == "socks4" else [*v4, *v6]))
+    if not addresses:
+        raise WebSocketProxyException(
+            f"proxy {proxy}: SOCKS 4 reaches IPv4 addresses only, and {host} has none",
+            hint="use socks4a or socks5h, if the proxy knows them",
+        )
+    return addresses
 
 
-def refuse(
-    stream: Stream, response: Response, options: ConnectOptions, attempt: Attempt
-) -> NoReturn:
-    """Read the body of a response that is neither 101 nor a redirect, and raise what it means."""
-    response.body = _read_body(stream, response, options.max_body, attempt)
-    shown = {
-        name: "<hidden>" if name == "set-cookie" else value
-        for name, value in response.headers.as_dict().items()
-    }
-    body = response.body
-    exc = WebSocketBadStatusException(
-        f"Handshake status {response.status} {response.reason} -+-+- {shown} -+-+- "
-        f"{body.decode(errors='replace') if body is not None else None}",
-        response.status,
-        response.reason or None,
-        response.headers.as_dict(),
-        body,
-        hint=_HINTS.get(response.status),
-    )
-    exc.response = response
-    raise exc
-
-
-def _read_body(stream: Stream, response: Response, limit: int, attempt: Attempt) -> bytes | None:
-    """As much of the body as comes soon; None where there is none."""
-    reader = BodyReader(response, limit)
-    left = attempt.deadline.remaining()
-    patience = Deadline(_BODY_PATIENCE if left is None else min(left, _BODY_PATIENCE))
+def _tunnel(
+    proxy: Proxy, host: str, port: int, options: ConnectOptions, attempt: Attempt
+) -> Stream:
+    """One connection to the proxy and the conversation that makes a tunnel of it."""
     try:
-        while not reader.done:
-            data = stream.read(reader.missing, False, patience)
-            if not data:
-                reader.feed_eof()
-            reader.feed(data)
-    except WebSocketException:
-        attempt.check()  # otherwise: what has come is better than nothing
-    return reader.body if reader.body or "content-length" in response.headers else None
+        stream: Stream = PlainStream(dial(proxy.host, proxy.port, options, attempt))
+    except (OSError, WebSocketException) as exc:
+        raise _proxy_trouble(exc, proxy, attempt) from exc
+    try:
+        attempt.watch(stream.socket)
+        if proxy.scheme == "https":
+            sslopt = sslopt_for(options)
+            stream = start_tls(stream, sslopt, proxy.host, attempt.deadline, "http")
+            attempt.watch(stream.socket)
+        if proxy.scheme.startswith("socks"):
+            connect_by_socks(stream, proxy, host, port, attempt)
+        else:
+            connect_by_http(stream, proxy, host, port, options, attempt)
+    except BaseException as exc:
+        attempt.unwatch(stream.socket)
+        stream.close()
+        if not isinstance(exc, (OSError, WebSocketException)):
+            raise
+        raise _proxy_trouble(exc, proxy, attempt) from exc
+    attempt.unwatch(stream.socket)
+    return stream
+
+
+def _proxy_trouble(
+    exc: OSError | WebSocketException, proxy: Proxy, attempt: Attempt
+) -> WebSocketProxyException:
+    """What went wrong on the way to the proxy, or in the conversation with it."""
+    if attempt.cancelled:
+        attempt.check("connecting through a proxy")
+    if isinstance(exc, TimeoutError):
+        try:
+            attempt.check("connecting through it")
+        except WebSocketTimeoutException as timeout:
+            exc = timeout
+    also: tuple[type[BaseException], ...] = ()
+    if proxy.scheme.startswith("socks"):
+        name = "ProxyError"
+        if isinstance(exc, OSError):
+            late = isinstance(exc, TimeoutError)
+            name = "ProxyTimeoutError" if late else "ProxyConnectionError"
+        also = (python_socks_class(name),)
+    return at_the_proxy(exc, str(proxy), *also)
+
+
+# --- redirects ------------------------------------------------------------------------------------
 
 
 def _redirected(uri: WebSocketURI, response: Response) -> WebSocketURI:
@@ -272,15 +323,22 @@ def _redirected(uri: WebSocketURI, response: Response) -> WebSocketURI:
         raise WebSocketException(
             f"Redirect response without Location header, status {response.status}"
         )
+    shown = repr(_without_secrets(location))
     try:
         target = resolve_location(uri, location)
     except ValueError as exc:
-        raise WebSocketException(f"Invalid redirect target {location!r}: {exc}") from exc
+        raise WebSocketException(f"Invalid redirect target {shown}: {exc}") from exc
     if uri.secure and not target.secure:
         raise WebSocketException(
-            f"Invalid redirect target {location!r}: it leads from wss to ws, without encryption",
+            f"Invalid redirect target {shown}: it leads from wss to ws, without encryption",
             hint="connect to that URL yourself if you trust it",
         )
-    return target if not same_origin(uri, target) else target._replace(
-        username=uri.username, password=uri.password
-    )
+    if not same_origin(uri, target):
+        return target._replace(username=None, password=None)
+    return target._replace(username=uri.username, password=uri.password)
+
+
+def _without_secrets(location: str) -> str:
+    """A target as errors may show it: no user info, no query."""
+    bare = re.sub(r"//.*@", "//***@", location, flags=re.DOTALL).partition("?")[0]
+    return bare if len(bare) <= 100 else bare[:100] + "..."

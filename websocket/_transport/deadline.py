@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from websocket._exceptions import WebSocketConnectionClosedException, WebSocketTimeoutException
@@ -110,6 +111,17 @@ class Attempt:
             raise WebSocketTimeoutException(
                 f"Timed out after {self.deadline.seconds:g} s while {doing}"
             )
+
+    @contextmanager
+    def limited(self, seconds: float | None) -> Generator[None, None, None]:
+        """Give what is done inside `seconds` at most, less where the attempt has less left."""
+        whole, part = self.deadline, Deadline(seconds)
+        if part.at is not None and (whole.at is None or part.at < whole.at):
+            self.deadline = part
+        try:
+            yield
+        finally:
+            self.deadline = whole
 
     def wait(self, seconds: float | None = None) -> None:
         """Sleep until `ring`, `cancel`, the deadline, or `seconds`; may also return early.

@@ -16,7 +16,9 @@ class ConnectOptions:
     """Options of one connection attempt; durations are seconds, sizes are bytes.
 
     The deadline of the attempt itself is not here but in `Attempt`; `socket` is a connected socket,
-    or anything that behaves like one; `address` is dialled instead of what the URL names.
+    or anything that behaves like one, for the first hop; `address` and `unix_socket` are dialled
+    instead of what the URL names, as long as redirects stay on its origin. `proxy_header` are
+    names and values that go to an HTTP proxy.
     """
 
     # No dataclass: that module alone would cost as much start-up time as all of ours.
@@ -41,6 +43,7 @@ class ConnectOptions:
         proxy: ProxyChoice = None,
         proxy_type: str | None = None,
         proxy_sslopt: Mapping[str, Any] | None = None,
+        proxy_header: Sequence[tuple[str, str]] = (),
         http_proxy_host: str | None = None,
         http_proxy_port: int | str | None = 0,
         http_proxy_auth: tuple[str, str] | None = None,
@@ -61,6 +64,7 @@ class ConnectOptions:
         self.proxy = proxy
         self.proxy_type = proxy_type
         self.proxy_sslopt = proxy_sslopt
+        self.proxy_header = proxy_header
         self.http_proxy_host = http_proxy_host
         self.http_proxy_port = http_proxy_port
         self.http_proxy_auth = http_proxy_auth

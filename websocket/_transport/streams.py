@@ -14,6 +14,12 @@ import sys
 from contextlib import suppress
 from typing import Any, Protocol
 
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 from .._exceptions import (
     WebSocketConnectionClosedException,
     WebSocketException,
@@ -40,10 +46,13 @@ Bytes = bytes | bytearray | memoryview
 class Stream(Protocol):
     """A stream of bytes to the server; plain, TLS, or TLS inside TLS."""
 
-    unsent: bytes | bool
-    """Truthy while bytes that were begun by `write_now` wait to be sent by `flush`."""
     half_sent: bool
     """True once a `write` has failed when a part of it, or of something before it, had gone."""
+
+    @property
+    def unsent(self) -> bytes | bool:
+        """Truthy while bytes that were begun by `write_now` wait to be sent by `flush`."""
+        ...
 
     @property
     def socket(self) -> Any:
@@ -65,6 +74,10 @@ class Stream(Protocol):
 
     def pending(self) -> int:
         """Bytes that can be read although the descriptor does not show them."""
+        ...
+
+    def queued(self) -> int:
+        """About how many bytes have arrived that `read` has not handed out; any thread."""
         ...
 
     def write(self, data: Bytes, deadline: Deadline | None = None) -> None:
@@ -139,6 +152,18 @@ def patience(sock: Any, deadline: Deadline | None) -> float | None:
     return timeout
 
 
+def queued_in_kernel(sock: socket.socket) -> int:
+    """How many bytes wait in the descriptor; where that cannot be told, an upper bound."""
+    try:
+        if not wait_for(sock.fileno(), True, False, 0)[0]:
+            return 0
+        if fcntl is None:
+            return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):  # closed meanwhile
+        return 0
+
+
 class PlainStream:
     """A connected socket. `recv` and `send` are its verbs below any subclass that redefines them."""
 
@@ -197,6 +222,9 @@ class PlainStream:
 
     def pending(self) -> int:
         return 0
+
+    def queued(self) -> int:
+        return max(0, queued_in_kernel(self.socket) - self._peeked)
 
     def write(self, data: Bytes, deadline: Deadline | None = None) -> None:
         begun = bool(self.unsent)
@@ -359,6 +387,9 @@ class DuckStream:
 
     def pending(self) -> int:
         return int(self.socket.pending()) if hasattr(self.socket, "pending") else 0
+
+    def queued(self) -> int:
+        return self.pending()
 
     def write(self, data: Bytes, deadline: Deadline | None = None) -> None:
         begun = False

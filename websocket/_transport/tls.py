@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import ssl
 
 __all__ = [
+    "HUNG_UP",
     "check_fingerprint",
     "context_for",
     "explain_tls_error",
@@ -61,12 +62,17 @@ _VERIFY_REMEDIES = {
     66: "the key of the certificate is too short: the server needs a new one",
 }
 
-_NOT_TLS = "what came is not TLS: if the server speaks plain HTTP on this port, use ws://"
+_NOT_TLS = "what came is not TLS: if the server speaks plain HTTP on this port, use {plain}://"
+
+HUNG_UP = (
+    "the server hung up during the TLS handshake: does it speak TLS on this port? if not, use"
+    " {plain}://"
+)
 
 # By the reason that OpenSSL gives, parts of it: prefixes and spellings vary between its releases.
 _REASON_REMEDIES = (
-    ("WRONG_VERSION_NUMBER", "the server speaks plain HTTP on this port: use ws://"),
-    ("HTTP_REQUEST", "the server speaks plain HTTP on this port: use ws://"),
+    ("WRONG_VERSION_NUMBER", "the server speaks plain HTTP on this port: use {plain}://"),
+    ("HTTP_REQUEST", "the server speaks plain HTTP on this port: use {plain}://"),
     ("RECORD_LAYER_FAILURE", _NOT_TLS),
     ("PACKET_LENGTH_TOO_LONG", _NOT_TLS),
     ("CERTIFICATE_REQUIRED", "the server asks for a client certificate: sslopt certfile, keyfile"),
@@ -75,7 +81,7 @@ _REASON_REMEDIES = (
     ("UNSUPPORTED_PROTOCOL", "no TLS version in common; ours are 1.2 and above"),
     ("HANDSHAKE_FAILURE", "no cipher in common, or a client certificate is missing"),
     ("UNRECOGNIZED_NAME", "the server does not know this name: try sslopt server_hostname"),
-    ("EOF", "the server hung up during the TLS handshake: does it speak TLS on this port?"),
+    ("EOF", HUNG_UP),
 )
 
 
@@ -155,9 +161,10 @@ def check_fingerprint(der: bytes, fingerprint: str) -> None:
         raise error
 
 
-def explain_tls_error(exc: BaseException, host: str) -> BaseException:
+def explain_tls_error(exc: BaseException, host: str, plain: str = "ws") -> BaseException:
     """The same TLS error, its text with host and remedy, and the remedy as its `hint` (or None).
 
+    `plain` is the scheme of what the host might speak instead of TLS.
     A new exception of the same class, built from (errno, text), that keeps `reason`, `library`,
     `verify_code` and `verify_message`: raise it from `exc`. What is no ssl.SSLError, or has been
     through here before, comes back as it is.
@@ -171,6 +178,7 @@ def explain_tls_error(exc: BaseException, host: str) -> BaseException:
     if hint is None and not isinstance(exc, ssl.SSLCertVerificationError):
         code = f"{getattr(exc, 'reason', None)} {reason}".upper()
         hint = next((remedy for part, remedy in _REASON_REMEDIES if part in code), None)
+        hint = hint and hint.format(plain=plain)
     text = reason.partition(" (_ssl.c:")[0] + (
         f" (host {host}: {hint})" if hint else f" (host {host})"
     )
@@ -268,8 +276,16 @@ def _load_client_certificate(context: ssl.SSLContext, given: Mapping[str, Any]) 
         _try(
             f"SSL client certificate loading failed: certfile {certfile!r}, keyfile {keyfile!r}",
             lambda chain: context.load_cert_chain(*chain),
-            (certfile, keyfile, password),
+            (certfile, keyfile, _no_prompt if password is None else password),
         )
+
+
+def _no_prompt() -> str:
+    """Asked only for the password of an encrypted key; OpenSSL itself would ask the terminal."""
+    raise WebSocketException(
+        "SSL client certificate loading failed: the key is encrypted and no password was given",
+        hint="give it as sslopt password, or third in cert_chain",
+    )
 
 
 def _try(complaint: str, setter: Callable[[Any], object], value: Any) -> None:

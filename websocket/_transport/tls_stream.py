@@ -38,6 +38,11 @@ class RecordSplitter:
     def at_border(self) -> bool:
         return not self._cut
 
+    @property
+    def held(self) -> int:
+        """Bytes of whole and cut records in here; those of a cut one wait for their rest."""
+        return len(self._buffer) - self._position
+
     def feed(self, data: bytes) -> None:
         if self._cut:
             self._cut += data
@@ -212,6 +217,9 @@ class TLSStream:
             if record is not None:
                 self._plain, self._plain_at = self._take(record) or b"", 0
         return len(self._plain) - self._plain_at
+
+    def queued(self) -> int:
+        return self._lower.queued() + self._records.held + len(self._plain) - self._plain_at
 
     # --- writing -----------------------------------------------------------------------------------
 

@@ -28,7 +28,14 @@ __all__ = [
 ]
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-OPCODE_NAMES = {CONT: "cont", TEXT: "text", BINARY: "binary", CLOSE: "close", PING: "ping", PONG: "pong"}  # fmt: skip
+OPCODE_NAMES = {
+    CONT: "cont",
+    TEXT: "text",
+    BINARY: "binary",
+    CLOSE: "close",
+    PING: "ping",
+    PONG: "pong",
+}
 
 _HEADER_16 = Struct("!BBH").pack
 _HEADER_64 = Struct("!BBQ").pack
@@ -88,6 +95,10 @@ def encode_frame(
     rsv: int = 0,
 ) -> bytes:
     """One frame on the wire; `key` None leaves it unmasked, as servers do; `rsv` is 0 to 7."""
+    if isinstance(payload, memoryview) and not (
+        payload.contiguous and payload.nbytes == len(payload)
+    ):
+        payload = payload.tobytes()  # what is wanted is bytes, not items
     length = len(payload)
     first = opcode | rsv << 4 | (0x80 if fin else 0)
     mask_bit = 0 if key is None else 0x80
@@ -148,11 +159,8 @@ class FrameDecoder:
         self._position = 0
 
     def give_back(self) -> bytes:
-        """Let go of the bytes behind the last frame, for somebody else to read them again.
-
-        Bytes of a frame that has been opened are not among them, nor is a cut header: they are
-        kept, since they have been taken.
-        """
+        """Let go of the bytes that were fed and have not become part of a frame, for somebody else
+        to read them again; a cut header is among them, what an opened frame has taken is not."""
         surplus = self._buffer[self._position :]
         self._buffer = b""
         self._position = 0
@@ -177,7 +185,8 @@ class FrameDecoder:
         if first & 0x70:
             _set_rsv(frame, first)
         if end > len(buffer):
-            return self._open(frame, begin, second, None)
+            self._open(frame, begin, second, None)
+            return None
         self._position = end
         return frame
 
@@ -191,7 +200,8 @@ class FrameDecoder:
             self.missing = begin - len(buffer)
             return None
         if extended:
-            length = _checked_length(int.from_bytes(buffer[start + 2 : start + 2 + extended], "big"), extended)  # fmt: skip
+            announced = buffer[start + 2 : start + 2 + extended]
+            length = _checked_length(int.from_bytes(announced, "big"), extended)
         key = buffer[begin - 4 : begin] if second & 0x80 else None
         end = begin + length
         whole = end <= len(buffer)
@@ -200,7 +210,8 @@ class FrameDecoder:
         if first & 0x70:
             _set_rsv(frame, first)
         if not whole:
-            return self._open(frame, begin, length, key)
+            self._open(frame, begin, length, key)
+            return None
         if key is not None:
             frame.data = bytes(mask(key, frame.data))
         self._position = end
@@ -267,7 +278,7 @@ def _checked_length(length: int, extended: int) -> int:
     # RFC 6455 5.2: the minimal number of bytes, and the most significant bit is 0.
     if length < 126 or (extended == 8 and length < 65536):
         raise WebSocketProtocolException(
-            f"Invalid frame length: {length} was sent in {extended} bytes, expected the shortest form"
+            f"Invalid frame length: {length} in {extended} bytes, expected the shortest form"
         )
     if length >> 63:
         raise WebSocketProtocolException("Invalid frame length: its most significant bit is set")
@@ -308,7 +319,8 @@ def check_close(code: int, reason: str | bytes | None = b"") -> bytes:
     """The reason as the bytes that will travel; raises ValueError for what RFC 6455 forbids."""
     if not is_valid_close_code(code):
         raise ValueError(
-            f"code is invalid range: {code} cannot be sent, expected 1000-1003, 1007-1014 or 3000-4999"
+            f"code is invalid range: {code} cannot be sent, "
+            "expected 1000-1003, 1007-1014 or 3000-4999"
         )
     encoded = reason.encode() if isinstance(reason, str) else bytes(reason or b"")
     if len(encoded) > 123:  # RFC 6455 5.5: a control frame carries at most 125 bytes
@@ -320,4 +332,5 @@ def encode_close(code: int | None, reason: str | bytes | None = b"") -> bytes:
     """The body of a close frame; `code` None or 1005 gives an empty one."""
     if code is None or code == NO_STATUS:
         return b""
-    return code.to_bytes(2, "big") + check_close(code, reason)
+    encoded = check_close(code, reason)
+    return code.to_bytes(2, "big") + encoded

@@ -1,0 +1,86 @@
+"""What the tests of connecting share: certificates, echo servers, real proxies."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+import neighbours
+import pytest
+import trustme
+from papers import Papers
+
+from websocket.testing import Server, serve
+
+
+@pytest.fixture(scope="session")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    folder = tmp_path_factory.mktemp("papers")
+    authority = trustme.CA()
+    signed = authority.issue_cert("localhost", "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])
+    signed.configure_cert(context)
+    paths = [folder / name for name in ("ca.pem", "both.pem", "cert.pem", "key.pem")]
+    authority.cert_pem.write_to_path(str(paths[0]))
+    signed.private_key_and_cert_chain_pem.write_to_path(str(paths[1]))
+    for blob in signed.cert_chain_pems:
+        blob.write_to_path(str(paths[2]), append=True)
+    signed.private_key_pem.write_to_path(str(paths[3]))
+    return Papers(authority, context, *paths)
+
+
+@pytest.fixture(scope="session")
+def ws_server() -> Iterator[Server]:
+    with serve() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def wss_server(papers: Papers) -> Iterator[Server]:
+    with serve(ssl=papers.context) as server:
+        yield server
+
+
+@pytest.fixture(params=["ws", "wss"])
+def server(request: pytest.FixtureRequest, ws_server: Server, wss_server: Server) -> Server:
+    """An echo server, in clear and with TLS."""
+    return ws_server if request.param == "ws" else wss_server
+
+
+@pytest.fixture(scope="session")
+def squid(tmp_path_factory: pytest.TempPathFactory, papers: Papers) -> Iterator[tuple[int, int]]:
+    with neighbours.squid(tmp_path_factory.mktemp("squid"), papers.both) as ports:
+        yield ports
+
+
+@pytest.fixture(scope="session")
+def tinyproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("tinyproxy")
+    with neighbours.tinyproxy(folder, ("someone", "s3cret-word")) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def dante(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with neighbours.dante(tmp_path_factory.mktemp("dante")) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def microsocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with neighbours.microsocks(tmp_path_factory.mktemp("microsocks")) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def guarded_microsocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("guarded")
+    with neighbours.microsocks(folder, ("someone", "s3cret-word")) as port:
+        yield port
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """Nobody listens there."""
+    return neighbours.free_port()

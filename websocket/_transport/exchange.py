@@ -1,0 +1,153 @@
+"""One request and the head of its answer over a stream, and what an answer that refuses means."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from .. import _logging as log
+from .._exceptions import (
+    WebSocketBadStatusException,
+    WebSocketConnectionClosedException,
+    WebSocketException,
+    WebSocketTimeoutException,
+)
+from .._logging import dump, redact_head
+from .._wire.http1 import BodyReader, HeadReader, Request, Response, encode_request, encode_response
+from .deadline import Attempt, Deadline
+from .options import ConnectOptions
+from .streams import Stream
+
+__all__ = ["REDIRECTS", "exchange", "read_body", "refuse"]
+
+REDIRECTS = (301, 302, 303, 307, 308)
+_BODY_PATIENCE = 1.0  # seconds for the body of a refusal: an error report never waits for long
+
+_HUNG_UP = (
+    "the server hung up without an answer: if it speaks TLS on this port, use wss://; else host,"
+    " port or a filter on the way may be wrong"
+)
+_HUNG_UP_IN_ANSWER = "the server hung up in the middle of its answer"
+_HINTS = {
+    200: "this is a web page, not a WebSocket: check the path of the URL",
+    400: "the server did not like the request: check headers, subprotocols and the path",
+    401: "credentials are missing or wrong: give auth=(user, password), or header=",
+    403: "not allowed: the server may want another Origin (origin=), a token or a cookie",
+    404: "nothing at this path: check the path of the URL",
+    405: "this path takes no GET: check the path of the URL",
+    407: "a proxy on the way wants credentials: http_proxy_auth=, or user and password in its URL",
+    426: "the server wants another protocol or version than RFC 6455's 13",
+    429: "too many requests: wait, then try again",
+    500: "the server has failed: its log should tell why",
+    502: "a gateway cannot reach the WebSocket server behind it",
+    503: "the server is overloaded or restarting: try again later",
+    504: "a gateway waits in vain for the WebSocket server behind it",
+}
+
+
+def exchange(
+    stream: Stream,
+    request: Request,
+    options: ConnectOptions,
+    attempt: Attempt,
+    *,
+    hide: tuple[str, ...] = (),
+) -> Response:
+    """Send one request and read the head of its final response; interim ones are skipped.
+
+    Bytes behind the head go back to the stream. `hide` are secrets that the trace must not show,
+    also where the other side repeats them.
+    """
+    head = encode_request(request)
+    _trace("request header", head, hide)
+    deadline = attempt.deadline if attempt.deadline.at is not None else None
+    try:
+        stream.write(head, deadline)
+        for _ in range(options.max_interim + 1):
+            reader = HeadReader("response", options.max_head, options.max_head_lines)
+            response = _read_head(stream, reader, attempt, deadline)
+            _trace("response header", encode_response(response), hide)
+            if response.status == 101 or response.status >= 200:
+                return response
+    except WebSocketConnectionClosedException as exc:
+        attempt.check()
+        if exc.hint is not None:
+            raise
+        raise WebSocketConnectionClosedException(*exc.args, hint=_HUNG_UP) from exc
+    raise WebSocketException(
+        f"More than {options.max_interim} interim responses before the answer (max_interim)"
+    )
+
+
+def _trace(title: str, head: bytes, hide: tuple[str, ...]) -> None:
+    if log.tracing:
+        text = redact_head(head.decode())
+        for secret in hide:
+            text = text.replace(secret, "<hidden>")
+        dump(title, text)
+
+
+def _read_head(
+    stream: Stream, reader: HeadReader[Response], attempt: Attempt, deadline: Deadline | None
+) -> Response:
+    begun = False
+    while True:
+        data = stream.read(reader.missing, True, deadline)
+        if not data:
+            raise WebSocketConnectionClosedException(
+                "Connection to remote host was lost.",
+                hint=_HUNG_UP_IN_ANSWER if begun else _HUNG_UP,
+            )
+        begun = True
+        taken = reader.feed(data)
+        if taken is not None:
+            stream.give_back(data[taken:])
+            return reader.head()
+
+
+def refuse(
+    stream: Stream, response: Response, options: ConnectOptions, attempt: Attempt
+) -> NoReturn:
+    """Read the body of a response that is neither 101 nor a redirect, and raise what it means."""
+    response.body = read_body(stream, response, options.max_body, attempt)
+    shown = {
+        name: "<hidden>" if name == "set-cookie" else value
+        for name, value in response.headers.as_dict().items()
+    }
+    body = response.body
+    exc = WebSocketBadStatusException(
+        f"Handshake status {response.status} {response.reason} -+-+- {shown} -+-+- "
+        f"{body.decode(errors='replace') if body is not None else None}",
+        response.status,
+        response.reason or None,
+        response.headers.as_dict(),
+        body,
+        hint=_hint(response),
+    )
+    exc.response = response
+    raise exc
+
+
+def _hint(response: Response) -> str | None:
+    hint = _HINTS.get(response.status)
+    seconds = response.headers.get("retry-after", "")
+    if hint is not None and len(seconds) < 10 and seconds.isascii() and seconds.isdigit():
+        hint = f"{hint} (Retry-After: {seconds} s)"
+    return hint
+
+
+def read_body(stream: Stream, response: Response, limit: int, attempt: Attempt) -> bytes | None:
+    """As much of the body as comes soon; None where there is none."""
+    reader = BodyReader(response, limit)
+    left = attempt.deadline.remaining()
+    patience = Deadline(_BODY_PATIENCE if left is None else min(left, _BODY_PATIENCE))
+    try:
+        while not reader.done:
+            data = stream.read(reader.missing, False, patience)
+            if not data:
+                reader.feed_eof()
+            reader.feed(data)
+    except (WebSocketTimeoutException, WebSocketConnectionClosedException):
+        if attempt.cancelled:
+            attempt.check()
+        # Otherwise what has come is better than nothing, and a refusal tells more than a timeout.
+    return reader.body if reader.body or "content-length" in response.headers else None
