@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,29 +66,27 @@ def user() -> str:
 
 
 @contextmanager
-def squid(folder: Path, certificate: Path, users: Path | None = None) -> Iterator[tuple[int, int]]:
-    """squid: its port for clear text and its port for TLS; `users` is an htpasswd file."""
+def squid(certificate: Path) -> Iterator[tuple[int, int]]:
+    """squid: its port for clear text and its port for TLS."""
     program = component("squid")
     clear, tls = free_port(), free_port()
-    auth = "http_access allow all"
-    if users is not None:
-        auth = (
-            f"auth_param basic program /usr/lib/squid/basic_ncsa_auth {users}\n"
-            "auth_param basic children 1\nacl known proxy_auth REQUIRED\nhttp_access allow known"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copy(certificate, folder / "both.pem")
+        (folder / "squid.conf").write_text(
+            f"http_port 127.0.0.1:{clear}\n"
+            f"https_port 127.0.0.1:{tls} tls-cert={folder}/both.pem\n"
+            "http_access allow all\n"
+            f"cache deny all\naccess_log none\ncache_log {folder}/cache.log\npid_filename none\n"
+            f"coredump_dir {folder}\nshutdown_lifetime 0 seconds\n"
+            "pinger_enable off\nvisible_hostname squid.test\ndns_nameservers 127.0.0.1\n"
         )
-    (folder / "squid.conf").write_text(
-        f"http_port 127.0.0.1:{clear}\n"
-        f"https_port 127.0.0.1:{tls} tls-cert={certificate}\n"
-        f"{auth}\nhttp_access deny all\n"
-        f"cache deny all\naccess_log none\ncache_log {folder}/cache.log\npid_filename none\n"
-        f"cache_effective_user {user()}\ncoredump_dir {folder}\nshutdown_lifetime 0 seconds\n"
-        "pinger_enable off\nhost_verify_strict off\nvisible_hostname squid.test\n"
-    )
-    name = f"t{clear}"
-    with running(
-        folder, program, "-N", "-n", name, "-f", str(folder / "squid.conf"), ports=(clear, tls)
-    ):
-        yield clear, tls
+        if os.getuid() == 0:  # squid refuses to be root, and becomes Debian's user "proxy"
+            for path in (folder, *folder.iterdir()):
+                shutil.chown(path, "proxy", "proxy")
+        command = (program, "-N", "-n", f"t{clear}", "-f", str(folder / "squid.conf"))
+        with running(folder, *command, ports=(clear, tls)):
+            yield clear, tls
 
 
 @contextmanager

@@ -35,7 +35,8 @@ GROUND = {"_exceptions", "_logging"}
 PILLARS = {"_wire", "_protocol", "_transport"} | GROUND
 WEBSOCKET = PILLARS | {
     *("_abnf", "_authorization", "_classic", "_connection", "_cookiejar", "_facts", "_keepalive"),
-    *("_opening", "_options", "_parts", "_pings", "_sending", "_streaming"),
+    *("_line", "_opening", "_options", "_parts", "_pings", "_pulse", "_sending", "_streaming"),
+    "_writing",
 }
 DOORS = {"_handshake", "_http", "_socket", "_ssl_compat", "_url", "_utils"}
 ENTRANCES = {"", "_wsdump", "testing"}
@@ -57,7 +58,9 @@ ARROWS: dict[str, set[str]] = {
     "_keepalive": GROUND,
     "_options": set(),
     "_pings": GROUND,
-    "_connection": PILLARS | {"_pings"},
+    "_line": PILLARS | {"_keepalive", "_pings"},
+    "_writing": PILLARS | {"_line"},
+    "_connection": PILLARS | {"_writing"},
     "_authorization": {"_wire"} | GROUND,
     "_opening": PILLARS | {"_authorization", "_connection", "_cookiejar"},
     "_streaming": PILLARS | {"_connection"},

@@ -119,10 +119,10 @@ class ABNF:
         rsv = self.rsv1 << 2 | self.rsv2 << 1 | self.rsv3
         if not self.mask_value:
             return encode_frame(self.opcode, _octets(self.data, "utf-8"), None, bool(self.fin), rsv)
-        key = _octets(self.get_mask_key(4), "utf-8")
-        return encode_frame(
-            self.opcode, _octets(self.data, "latin-1"), bytes(key), bool(self.fin), rsv
-        )
+        key = bytes(_octets(self.get_mask_key(4), "latin-1"))
+        if len(key) != 4:
+            raise ValueError(f"the mask key function gave {len(key)} bytes, expected 4")
+        return encode_frame(self.opcode, _octets(self.data, "latin-1"), key, bool(self.fin), rsv)
 
     @staticmethod
     def mask(mask_key: bytes | str, data: Any) -> bytes:

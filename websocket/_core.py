@@ -22,7 +22,7 @@ from ._exceptions import (
 from ._logging import isEnabledForTrace, trace
 from ._opening import establish, make_connection
 from ._parts import Parts, abnf_of
-from ._streaming import pieces
+from ._streaming import Pieces
 from ._transport.connecting import as_stream
 from ._transport.deadline import Attempt, Deadline
 from ._wire.frames import BINARY, CLOSE, TEXT, Close, Frame, check_close
@@ -53,7 +53,7 @@ class WebSocket(Parts):
 
     _attempt: Attempt | None = None
 
-    # --- connecting --------------------------------------------------------------------------------
+    # --- connecting ------------------------------------------------------------------------------
 
     def connect(self, url: str, **options: Unpack[ConnectionOptions]) -> None:
         """Open a connection to `url` (ws, wss, ws+unix); what was open on this object is closed.
@@ -98,7 +98,7 @@ class WebSocket(Parts):
         self.request = self.response = self.close_frame = None
         self._url = url.partition("?")[0].rpartition("@")[2]
 
-    # --- receiving ---------------------------------------------------------------------------------
+    # --- receiving -------------------------------------------------------------------------------
 
     def recv(self, timeout: float | None = None) -> str | bytes:
         """The next message: str for text, bytes for binary; "" when the peer's close frame came.
@@ -166,7 +166,8 @@ class WebSocket(Parts):
             raise connection.closed_error()
         if frame.opcode != opcode:
             if connection is not None:
-                connection.receiver.put_back(frame)
+                with connection.read_lock:
+                    connection.receiver.put_back(frame)
             raise TypeError(f"the next message is {ABNF.OPCODE_MAP[frame.opcode]}, expected {kind}")
         return frame
 
@@ -174,12 +175,13 @@ class WebSocket(Parts):
         """The pieces of the next message as they arrive, text cut at code points.
 
         Each step waits and raises as `recv` does. Leaving early discards the rest of the message.
-        Ends at once when the peer's close frame comes instead.
+        After a timeout the iteration may go on. Ends at once when the peer's close frame comes
+        instead of a message.
         """
         connection = self._connection
         if connection is None:
             raise WebSocketConnectionClosedException("Connection is already closed.")
-        return pieces(connection)
+        return Pieces(connection)
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Messages until the connection ends: normally (1000, 1001, no code) the iteration ends,
@@ -222,7 +224,7 @@ class WebSocket(Parts):
             return len(data)
         return self._open_connection().send_raw(data, frame.opcode < CLOSE)
 
-    # --- ending ------------------------------------------------------------------------------------
+    # --- ending ----------------------------------------------------------------------------------
 
     def close(
         self, status: int = 1000, reason: str | bytes | None = b"", timeout: float | None = 3
@@ -243,11 +245,12 @@ class WebSocket(Parts):
         if connection is None or not connection.over:
             said = Close(status, check_close(status, reason).decode())
         says, self._connected_says = self._connected_says, None
-        if says if connection is None else self._overridden("send"):
+        if says if connection is None else self.connected and self._overridden("send"):
             with suppress(WebSocketException):
                 self.send_close(status, reason)
         if connection is not None:
-            connection.close(said, timeout)
+            with suppress(Exception):  # a double of a socket may do anything; it ends all the same
+                connection.close(said, timeout)
             self.close_frame = self._peer_close_frame()
 
     def shutdown(self) -> None:
@@ -260,7 +263,7 @@ class WebSocket(Parts):
         """Wake whoever waits in this connection: they raise WebSocketConnectionClosedException."""
         connection = self._connection
         if connection is not None and self.connected:
-            connection.stream.wake()
+            connection.wake()
 
     def __enter__(self) -> Self:
         return self

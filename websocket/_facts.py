@@ -51,7 +51,6 @@ class Facts:
         self.response: Response | None = None
         self.close_frame: ABNF | None = None
         self._connection: Connection | None = None
-        self._exception: BaseException | None = None
         self._connected_says: bool | None = None  # what a program assigned to `connected`
         self._locks: dict[str, Any] = {}  # while there is no connection, or as assigned
         self._id: UUID | None = None
@@ -61,7 +60,7 @@ class Facts:
         state = "open" if self.connected else "closed"
         return f"<{type(self).__name__} {state}{' ' + self._url if self._url else ''}>"
 
-    # --- the socket --------------------------------------------------------------------------------
+    # --- the socket ------------------------------------------------------------------------------
 
     @property
     def sock(self) -> Any:
@@ -92,7 +91,6 @@ class Facts:
         """Go on with another connection; locks that a program assigned stay."""
         self._connection = connection
         self._connected_says = None
-        self._exception = None
 
     def _settings(self) -> Settings:
         return Settings(
@@ -137,14 +135,14 @@ class Facts:
         except (OSError, AttributeError):
             return None
 
-    # --- options -----------------------------------------------------------------------------------
+    # --- options ---------------------------------------------------------------------------------
 
     def settimeout(self, timeout: float | None) -> None:
         """How long the link may be silent in one read or write, in seconds; None: for ever."""
         self.sock_opt.timeout = timeout
         connection = self._connection
         if connection is not None and not connection.over:
-            connection.stream.socket.settimeout(timeout)
+            connection.stream.settimeout(timeout)
 
     def gettimeout(self) -> float | None:
         """The timeout that was set, in seconds."""
@@ -190,7 +188,7 @@ class Facts:
             self._locks[name] = threading.RLock()
         return self._locks[name]
 
-    # --- the handshake -----------------------------------------------------------------------------
+    # --- the handshake ---------------------------------------------------------------------------
 
     def getstatus(self) -> int | None:
         """The HTTP status of the handshake, or None before."""
@@ -224,7 +222,7 @@ class Facts:
             self._id = uuid.uuid4()
         return self._id
 
-    # --- what became of it -------------------------------------------------------------------------
+    # --- what became of it -----------------------------------------------------------------------
 
     @property
     def connected(self) -> bool:
@@ -263,7 +261,8 @@ class Facts:
 
     def exception(self) -> BaseException | None:
         """What ended the connection, if it was an error, else None."""
-        return self._exception
+        connection = self._connection
+        return None if connection is None else connection.error
 
     def wait_closed(self, timeout: float | None = None) -> bool:
         """Wait until the connection has ended, at most `timeout` seconds; whether it has.

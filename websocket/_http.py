@@ -151,5 +151,9 @@ def _wrap_sni_socket(
         server_hostname=server_hostname_for(options, hostname),
     )
     if sslopt.get("fingerprint"):
-        check_fingerprint(wrapped.getpeercert(True) or b"", sslopt["fingerprint"])
+        try:
+            check_fingerprint(wrapped.getpeercert(True) or b"", sslopt["fingerprint"])
+        except BaseException:
+            wrapped.close()
+            raise
     return wrapped

@@ -15,6 +15,8 @@ from collections import deque
 from typing import Any, Protocol
 from weakref import ref
 
+from . import _logging
+
 __all__ = ["Heartbeat", "Watched", "forget", "turn", "watch"]
 
 # How often to look whether a reader that is behind has caught up, and how long a sign of death has
@@ -55,6 +57,7 @@ class Heartbeat:
     A ping falls due every `interval`; its pong is missed when `timeout` (None: never) has passed
     and the reader has seen all that had arrived by then. A pong to a later ping answers the earlier
     ones; one that answers no ping of ours says nothing. `payload` None draws a new one each time.
+    `pong` belongs to the reader's thread, the rest to the timer's.
     """
 
     def __init__(
@@ -64,53 +67,69 @@ class Heartbeat:
         self.timeout = timeout
         self._payload = payload
         self._next_ping = now + interval
-        self._unanswered: deque[tuple[float, float, bytes]] = deque()  # (due, sent, payload)
+        self._guard = threading.Lock()  # of what follows
+        self._unanswered: deque[tuple[float, bytes]] = deque()  # (when handed over, payload)
         self._must_consume: int | None = None
         self._suspect_since: float | None = None
 
     def due(self) -> float:
         """The next instant at which `turn` has something to do."""
-        if self.timeout is None or not self._unanswered:
+        since = self._waiting_since()
+        if self.timeout is None or since is None:
             return self._next_ping
-        missed = self._unanswered[0][0] + self.timeout
-        return min(self._next_ping, missed)
+        return min(self._next_ping, since + self.timeout)
+
+    def _waiting_since(self) -> float | None:
+        with self._guard:
+            return self._unanswered[0][0] if self._unanswered else None
 
     def ping(self, now: float) -> bytes | None:
-        """The payload of the ping that is due, if one is."""
+        """The payload of the ping that is due, if one is.
+
+        It counts from now, sent or only owed. Not from when it was due: a process that was held up
+        (a callback in C that kept the GIL, SIGSTOP) has not given the peer a chance to answer.
+        """
         if now < self._next_ping:
             return None
         payload = os.urandom(4) if self._payload is None else self._payload
-        self._unanswered.append((self._next_ping, now, payload))
-        if self.timeout is None and len(self._unanswered) > 16:
-            self._unanswered.popleft()
-        # From when it was due, but a process that slept does not catch up with a burst.
-        self._next_ping = max(self._next_ping + self.interval, now)
+        with self._guard:
+            self._unanswered.append((now, payload))
+            if self.timeout is None and len(self._unanswered) > 16:
+                self._unanswered.popleft()
+        self._next_ping += self.interval
+        if self._next_ping <= now:  # no burst to catch up
+            self._next_ping = now + self.interval
         return payload
 
     def pong(self, payload: bytes, now: float) -> float | None:
-        """A pong has been read; the round trip in seconds, None if it answers no ping of ours."""
-        if not any(payload == sent for _, _, sent in self._unanswered):
-            return None
-        self._must_consume = self._suspect_since = None
-        while True:
-            _, sent_at, sent = self._unanswered.popleft()
-            if sent == payload:
-                return now - sent_at
+        """A pong has been read; the round trip in seconds, None if it answers no ping of ours.
+
+        It answers the newest ping with this payload and all before it: a peer that was slow needs
+        to answer only the most recent one (RFC 6455 5.5.3).
+        """
+        with self._guard:
+            matching = [at for at, sent in self._unanswered if sent == payload]
+            if not matching:
+                return None
+            self._must_consume = self._suspect_since = None
+            while self._unanswered and self._unanswered[0][0] <= matching[-1]:
+                self._unanswered.popleft()
+        return now - matching[0]
 
     def missed(self, now: float, unread: int, consumed: int) -> bool:
         """Whether the oldest pong is missed, given what the reader has still before it."""
-        if self.timeout is None or not self._unanswered:
+        since = self._waiting_since()
+        if self.timeout is None or since is None or now < since + self.timeout:
             return False
-        if now < self._unanswered[0][0] + self.timeout:
-            return False
-        if self._must_consume is None:
-            self._must_consume = consumed + unread
-        if unread and consumed < self._must_consume:
-            self._suspect_since = None
-            return False
-        if self._suspect_since is None:
-            self._suspect_since = now
-        return now - self._suspect_since >= _GRACE
+        with self._guard:
+            if self._must_consume is None:
+                self._must_consume = consumed + unread
+            if unread and consumed < self._must_consume:
+                self._suspect_since = None
+                return False
+            if self._suspect_since is None:
+                self._suspect_since = now
+            return bool(self._unanswered) and now - self._suspect_since >= _GRACE
 
 
 def turn(connection: Watched, now: float) -> float | None:
@@ -141,15 +160,15 @@ class _Timer:
         self._heap: list[tuple[float, int, ref[Watched]]] = []
         self._count = itertools.count()
         self._thread: threading.Thread | None = None
+        self._gone = 0  # connections that have ended, at most so many are still in the heap
 
     def add(self, connection: Watched) -> None:
         with self._wake:
             self._push(connection.heartbeat.due(), ref(connection))
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="websocket keepalive", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="websocket keepalive", daemon=True)
+                thread.start()
+                self._thread = thread
             else:
                 self._wake.notify()
 
@@ -166,7 +185,7 @@ class _Timer:
             reference = entry[2]
             connection = reference()
             if connection is not None:
-                due = turn(connection, time.monotonic())
+                due = _turn_safely(connection)
                 if due is not None:
                     with self._wake:
                         self._push(due, reference)
@@ -183,13 +202,32 @@ class _Timer:
             left = self._heap[0][0] - time.monotonic()
             if left <= 0:
                 return heapq.heappop(self._heap)
-            self._wake.wait(left)
+            self._wake.wait(min(left, threading.TIMEOUT_MAX))
         return None
 
     def nudge(self) -> None:
         """A connection has ended: see whether the thread can, too."""
         with self._wake:
+            self._gone += 1
+            if self._gone * 2 > len(self._heap):
+                # Not at every end, which would cost as much as there are connections.
+                self._heap[:] = [entry for entry in self._heap if _alive(entry[2]())]
+                heapq.heapify(self._heap)
+                self._gone = 0
             self._wake.notify()
+
+
+def _alive(connection: Watched | None) -> bool:
+    return connection is not None and not connection.over
+
+
+def _turn_safely(connection: Watched) -> float | None:
+    """`turn`; a mask key function of the user's that fails there must not end all keepalive."""
+    try:
+        return turn(connection, time.monotonic())
+    except Exception as exc:
+        _logging.error(f"the keepalive of a connection failed: {exc!r}", exc)
+        return time.monotonic() + connection.heartbeat.interval
 
 
 _timer = _Timer()

@@ -1,7 +1,8 @@
-"""`Loop`: an event loop that lets one thread run a thousand `WebSocketApp`s, without other packages.
+"""`Loop`: an event loop that lets one thread run a thousand `WebSocketApp`s.
 
 It has the verbs that `run_forever(dispatcher=...)` asks of a loop, those of rel: `signal`, `abort`,
-`read`, `timeout`, `buffwrite`.
+`read`, `timeout`, `buffwrite`. Who watches what is kept under a guard, so that every verb may be
+called from any thread; only waiting, and calling back, is the loop's own thread's.
 """
 
 from __future__ import annotations
@@ -19,57 +20,67 @@ from contextlib import suppress
 from typing import Any
 
 from . import _logging
+from ._loop_parts import READ, WRITE, Buffer, Timer, Watch, Write
 
 __all__ = ["Loop"]
 
-_LONGEST_WAIT = 3600.0
-_AT_A_TIME = 16384  # bytes of one write: what a socket that is writable takes without waiting
+_LONGEST_WAIT = 1.0  # seconds; then we look for sockets that were closed without a word
+_HELPERS = 64  # threads at most, which exist only while there is something to do for them
 
 
 class Loop:
     """Register apps with `app.run_forever(dispatcher=loop)`, then call `run()`.
 
-    `run` works in the thread that calls it, and all callbacks of the apps run there. `stop` and
-    `timeout` may be called from any thread or signal handler, the other verbs from the loop's own
-    thread or before it runs. A connection is made in the thread that asks for it: the first by
-    `run_forever`, later ones, when an app reconnects, by the loop, which waits for it; give
-    `run_forever` a `timeout`.
+    `run` works in the thread that calls it, and the apps are called back there. All other verbs may
+    be called from any thread, `stop` and `abort` from signal handlers, too. An app's first
+    connection is made by the thread that calls `run_forever`; later ones, and those that callbacks
+    ask for, by helper threads, so a server that is slow to answer delays nobody else.
     """
 
     def __init__(self) -> None:
-        self._selector: selectors.BaseSelector | None = None
-        self._readers: dict[int, tuple[Any, Callable[[], object]]] = {}
-        self._writers: dict[int, tuple[Any, deque[_Write]]] = {}
-        self._timers: list[tuple[float, int, float, Callable[..., object], tuple[Any, ...]]] = []
-        self._count = itertools.count()
-        self._waker: tuple[socket.socket, socket.socket] | None = None
         self._guard = threading.RLock()
+        self._watches: dict[int, dict[int, Watch]] = {READ: {}, WRITE: {}}  # by number
+        self._buffers: dict[int, Buffer] = {}
+        self._timers: list[Timer] = []  # a heap
+        self._count = itertools.count()
+        self._signals: dict[int, Callable[[], object]] = {}
+        self._handlers: dict[int, Any] = {}  # those that were there before ours
+        self._jobs: deque[tuple[Callable[[], object], Callable[[], object]]] = deque()
+        self._unfinished = 0  # jobs
+        self._helpers = 0
+        self._selector: selectors.BaseSelector | None = None
+        self._waker: tuple[socket.socket, socket.socket] | None = None
+        self._thread: int | None = None
+        self._waiting = False
         self._stopping = False
 
-    # --- what an app asks --------------------------------------------------------------------------
+    # --- what an app asks ------------------------------------------------------------------------
 
     def signal(self, number: int, callback: Callable[[], object]) -> None:
-        """Call back when the process gets this signal; only from the main thread."""
-        signal.signal(number, lambda *_: callback())
+        """Call back when the process gets this signal, until `run` ends, and in the next `run`;
+        raises ValueError outside of the main thread."""
+        self._signals[number] = callback
+        self._install(number)
 
     def abort(self) -> None:
-        """The same as `stop`."""
+        """The same as `stop`; what apps register for SIGINT."""
         self.stop()
 
-    def read(self, sock: Any, callback: Callable[[], object]) -> None:
-        """Call back whenever `sock` is readable, until it returns something falsy."""
-        number = sock.fileno()
-        self._forget(number)
-        self._readers[number] = (sock, callback)
-        self._register(number)
+    def read(self, sock: Any, callback: Callable[[], object]) -> Watch:
+        """Call back whenever `sock` is readable, until that returns something falsy."""
+        return self._watch(Watch(self._unwatch, sock, READ, callback))
 
-    def timeout(self, seconds: float | None, callback: Callable[..., object], *args: Any) -> None:
-        """Call back with `args` after so many seconds, and again as long as it returns True."""
-        seconds = seconds or 0.0
+    def write(self, sock: Any, callback: Callable[[], object]) -> Watch:
+        """Call back whenever `sock` is writable, until that returns something falsy."""
+        return self._watch(Watch(self._unwatch, sock, WRITE, callback))
+
+    def timeout(self, seconds: float | None, callback: Callable[..., object], *args: Any) -> Timer:
+        """Call back with `args` after so many seconds, and again as long as that returns True."""
+        timer = Timer(self._cancel, seconds or 0.0, next(self._count), callback, args)
         with self._guard:
-            entry = (time.monotonic() + seconds, next(self._count), seconds, callback, args)
-            heapq.heappush(self._timers, entry)
+            heapq.heappush(self._timers, timer)
         self._wake()
+        return timer
 
     def buffwrite(
         self,
@@ -78,115 +89,125 @@ class Loop:
         send: Callable[[Any, bytes], int],
         on_disconnect: Callable[[BaseException], object] | None = None,
     ) -> None:
-        """Write all of `data` by `send(sock, data) -> int` as the socket takes it, behind what was
-        given before; `on_disconnect(exc)` if that fails."""
+        """Write all of `data` by `send(sock, data) -> int` whenever the socket is writable, behind
+        what was given before; `on_disconnect(exc)` if that fails."""
         number = sock.fileno()
         with self._guard:
-            waiting = self._writers.setdefault(number, (sock, deque()))[1]
-            waiting.append(_Write(data, send, on_disconnect))
-            first = len(waiting) == 1
-        if first:
-            self._register(number)
-        self._wake()
+            buffer = self._buffers.get(number)
+            if buffer is None or buffer.sock is not sock:
+                buffer = Buffer(self._buffers, self._guard, sock)
+                self.write(sock, buffer.write)
+                self._buffers[number] = buffer
+            buffer.writes.append(Write(data, send, on_disconnect))
 
-    def remove(self, sock: Any) -> None:
-        """Forget a socket that is about to be closed."""
-        for kind in (self._readers, self._writers):
-            for number in [n for n, entry in list(kind.items()) if entry[0] is sock]:
-                kind.pop(number, None)  # type: ignore[attr-defined]
-                self._register(number)
-        self._wake()
+    def call_in_thread(self, work: Callable[[], object], then: Callable[[], object]) -> None:
+        """Call `work()` in a helper thread, and after it `then()` in the loop's thread."""
+        with self._guard:
+            self._jobs.append((work, then))
+            self._unfinished += 1
+            if self._helpers >= _HELPERS:
+                return
+            self._helpers += 1
+        threading.Thread(target=self._help, name="websocket loop helper", daemon=True).start()
 
-    # --- running -----------------------------------------------------------------------------------
+    # --- running ---------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Whether some thread is in `run`."""
+        return self._thread is not None
+
+    @property
+    def here(self) -> bool:
+        """Whether the thread that asks is in `run`: in a callback, or a signal handler."""
+        return self._thread == threading.get_ident()
 
     def run(self) -> None:
-        """Serve until `stop`, or until there is nothing left to wait for; KeyboardInterrupt and
-        SystemExit of a callback go on to the caller, who may call `run` again."""
-        self._stopping = False
-        self._selector = selectors.DefaultSelector()
-        self._waker = socket.socketpair()
+        """Serve until `stop`, or until there is nothing left to wait for.
+
+        KeyboardInterrupt and SystemExit of a callback go on to the caller, who may call `run`
+        again; other exceptions are logged. Raises RuntimeError where it runs already.
+        """
+        self._begin()
         try:
-            for end in self._waker:
-                end.setblocking(False)
-            self._selector.register(self._waker[0], selectors.EVENT_READ)
-            for number in {*self._readers, *self._writers}:
-                self._register(number)
-            while not self._stopping and (self._readers or self._writers or self._timers):
+            while not self._stopping and self._has_work():
                 self._turn()
         finally:
-            selector, waker = self._selector, self._waker
-            with self._guard:
-                self._selector = self._waker = None
-            selector.close()
-            for end in waker:
-                end.close()
+            self._finish()
 
     def stop(self) -> None:
-        """Have `run` return after the callback that is running; any thread or signal handler."""
+        """Have `run` return after the callback that is running; before a run it does nothing."""
         self._stopping = True
         self._wake()
 
-    def _wake(self) -> None:
+    def _begin(self) -> None:
         with self._guard:
-            if self._waker is not None:
-                with suppress(OSError):  # full: it will wake up anyway
-                    self._waker[1].send(b"\0")
+            if self._thread is not None:
+                raise RuntimeError("this loop is running already")
+            self._thread = threading.get_ident()
+            self._stopping = False
+            self._selector = selectors.DefaultSelector()
+            self._waker = socket.socketpair()
+            for end in self._waker:
+                end.setblocking(False)
+            self._selector.register(self._waker[0], READ)
+            for number in {*self._watches[READ], *self._watches[WRITE]}:
+                self._tell_selector(number)
+        if threading.current_thread() is threading.main_thread():
+            for number in self._signals:
+                self._install(number)
+
+    def _finish(self) -> None:
+        with self._guard:
+            selector, waker = self._selector, self._waker
+            self._selector = self._waker = self._thread = None
+        if selector is not None and waker is not None:
+            selector.close()
+            for end in waker:
+                end.close()
+        if threading.current_thread() is threading.main_thread():
+            while self._handlers:
+                signal.signal(*self._handlers.popitem())
+
+    def _has_work(self) -> bool:
+        return bool(self._watches[READ] or self._watches[WRITE] or self._timers or self._unfinished)
 
     def _turn(self) -> None:
-        assert self._selector is not None and self._waker is not None
+        selector = self._selector
+        assert selector is not None
+        self._waiting = True  # from here on a signal handler has to wake us, too
         with self._guard:
-            due = self._timers[0][0] if self._timers else None
-        wait = _LONGEST_WAIT if due is None else max(0.0, due - time.monotonic())
-        for key, events in self._selector.select(min(wait, _LONGEST_WAIT)):
-            if key.fileobj is self._waker[0]:
-                with suppress(OSError):
-                    self._waker[0].recv(4096)
+            wait = self._timers[0].due - time.monotonic() if self._timers else _LONGEST_WAIT
+        ready = selector.select(0.0 if self._stopping else min(max(0.0, wait), _LONGEST_WAIT))
+        self._waiting = False
+        for key, events in ready:
+            if key.data is None:
+                self._drain_waker()
                 continue
-            if events & selectors.EVENT_WRITE:
-                self._write(key.fd)
-            if events & selectors.EVENT_READ:
-                self._read(key.fd)
+            for watch in key.data:
+                # It may be gone by what was called back just now, and its number a new socket's.
+                known = self._watches[watch.kind].get(key.fd) is watch
+                if known and watch.kind & events and not self._call(watch.callback):
+                    watch.delete()
             if self._stopping:
                 return
+        if not ready:
+            self._forget_closed()
         self._call_timers()
-
-    def _read(self, number: int) -> None:
-        entry = self._readers.get(number)
-        if entry is not None and not self._call(entry[1]) and self._readers.get(number) is entry:
-            del self._readers[number]
-            self._register(number)
-
-    def _write(self, number: int) -> None:
-        entry = self._writers.get(number)
-        if entry is None:
-            return
-        sock, waiting = entry
-        write = waiting[0]
-        try:
-            write.data = write.data[write.send(sock, write.data[:_AT_A_TIME]) :]
-        except Exception as exc:
-            self._writers.pop(number, None)
-            self._register(number)
-            if write.on_disconnect is not None:
-                write.on_disconnect(exc)
-            return
-        if not write.data:
-            with self._guard:
-                waiting.popleft()
-                if not waiting:
-                    self._writers.pop(number, None)
-            if not waiting:
-                self._register(number)
 
     def _call_timers(self) -> None:
         now = time.monotonic()
         while not self._stopping:
             with self._guard:
-                if not self._timers or self._timers[0][0] > now:
+                if not self._timers or self._timers[0].due > now:
                     return
-                _, _, seconds, callback, args = heapq.heappop(self._timers)
-            if self._call(callback, *args) is True and seconds:
-                self.timeout(seconds, callback, *args)
+                timer = heapq.heappop(self._timers)
+            callback = timer.callback
+            if callback is not None and self._call(callback, *timer.args) is True:
+                timer.due = time.monotonic() + timer.seconds
+                with self._guard:
+                    if timer.callback is not None:
+                        heapq.heappush(self._timers, timer)
 
     def _call(self, callback: Callable[..., object], *args: Any) -> object:
         try:
@@ -195,43 +216,89 @@ class Loop:
             _logging.error(f"error from callback {callback}: {exc}", exc)
             return False
 
-    # --- the selector ------------------------------------------------------------------------------
+    def _cancel(self, timer: Timer) -> None:
+        with self._guard:
+            timer.callback = None
+            if timer in self._timers:
+                self._timers.remove(timer)
+                heapq.heapify(self._timers)
+        self._wake()
 
-    def _register(self, number: int) -> None:
-        """Tell the selector what is wanted of this descriptor now."""
+    def _help(self) -> None:
+        while True:
+            with self._guard:
+                if not self._jobs:
+                    self._helpers -= 1
+                    return
+                work, then = self._jobs.popleft()
+            self._call(work)
+            self.timeout(0, then)
+            with self._guard:
+                self._unfinished -= 1
+
+    # --- waking and signals ----------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Have a `select` that waits look anew; any thread, or a signal handler above it."""
+        if self.here and not self._waiting:
+            return
+        with self._guard:
+            if self._waker is not None:
+                with suppress(OSError):  # full: it will wake up
+                    self._waker[1].send(b"\0")
+
+    def _drain_waker(self) -> None:
+        assert self._waker is not None
+        with suppress(OSError):
+            self._waker[0].recv(4096)
+
+    def _install(self, number: int) -> None:
+        if number not in self._handlers:
+            self._handlers[number] = signal.signal(number, lambda *_: self._signals[number]())
+
+    # --- watching --------------------------------------------------------------------------------
+
+    def _watch(self, watch: Watch) -> Watch:
+        number = watch.number
+        with self._guard:
+            for watches in self._watches.values():
+                # Whatever was known of this number belonged to a socket that is closed by now.
+                if number in watches and watches[number].sock is not watch.sock:
+                    del watches[number]
+            self._watches[watch.kind][number] = watch
+            self._tell_selector(number)
+        self._wake()
+        return watch
+
+    def _unwatch(self, watch: Watch) -> None:
+        with self._guard:
+            watches = self._watches[watch.kind]
+            if watches.get(watch.number) is watch:
+                del watches[watch.number]
+                self._tell_selector(watch.number)
+        self._wake()
+
+    def _tell_selector(self, number: int) -> None:
+        """Have the selector watch this number for what is wanted now; with the guard held."""
         selector = self._selector
         if selector is None:
             return
-        events = (selectors.EVENT_READ if number in self._readers else 0) | (
-            selectors.EVENT_WRITE if number in self._writers else 0
-        )
+        wanted = [kind[number] for kind in self._watches.values() if number in kind]
         with suppress(KeyError, ValueError, OSError):
             selector.unregister(number)
-        if events:
+        if wanted:
             try:
-                selector.register(number, events)
+                selector.register(number, sum(watch.kind for watch in wanted), wanted)
             except (ValueError, OSError):  # closed meanwhile
-                self._forget(number)
+                for watch in wanted:
+                    del self._watches[watch.kind][number]
 
-    def _forget(self, number: int) -> None:
-        """What was known of this number belonged to a socket that is closed by now."""
-        self._readers.pop(number, None)
-        stale = self._writers.get(number)
-        if stale is not None and stale[0].fileno() != number:
-            del self._writers[number]
-
-
-class _Write:
-    """Bytes that wait for their turn, and what to do with them."""
-
-    __slots__ = ("data", "on_disconnect", "send")
-
-    def __init__(
-        self,
-        data: bytes,
-        send: Callable[[Any, bytes], int],
-        on_disconnect: Callable[[BaseException], object] | None,
-    ):
-        self.data = data
-        self.send = send
-        self.on_disconnect = on_disconnect
+    def _forget_closed(self) -> None:
+        with self._guard:
+            for watches in self._watches.values():
+                for watch in list(watches.values()):
+                    if watch.sock.fileno() != watch.number:
+                        self._unwatch(watch)
+            for number, buffer in list(self._buffers.items()):
+                if buffer.sock.fileno() != number:
+                    del self._buffers[number]

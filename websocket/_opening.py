@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ._authorization import Authorization
 from ._connection import Connection
 from ._cookiejar import SimpleCookieJar, jar_header, jar_store
-from ._protocol.deflate import Deflate
+from ._protocol.deflate import Deflate, as_deflate
 from ._protocol.handshake import Opening, header_lines
 from ._protocol.receiving import Receiver
 from ._protocol.sending import Sender
@@ -61,9 +61,7 @@ _OPENING = (
 class handshake_response:
     """What the opening handshake gave: `status`, `headers` (a dict) and `subprotocol`."""
 
-    def __init__(
-        self, status: int | None, headers: dict[str, str] | None, subprotocol: str | None
-    ):
+    def __init__(self, status: int | None, headers: dict[str, str] | None, subprotocol: str | None):
         self.status = status
         self.headers = headers
         self.subprotocol = subprotocol
@@ -94,6 +92,7 @@ class _Opener:
         self, uri: WebSocketURI, options: Mapping[str, Any], extension: Deflate | None = None
     ):
         self.uri = uri
+        self._at_home = True  # no hop so far has left the first origin
         header = options.get("header")
         given = {name: options[name] for name in _OPENING if options.get(name) is not None}
         jar = options.get("cookiejar")
@@ -109,6 +108,7 @@ class _Opener:
         )
 
     def request(self, uri: WebSocketURI) -> Request:
+        self._at_home = self._at_home and same_origin(uri, self.uri)
         return self.opening.request(uri)
 
     def note(self, uri: WebSocketURI, response: Response) -> None:
@@ -121,7 +121,7 @@ class _Opener:
 
     def answer(self, uri: WebSocketURI, response: Response) -> bool:
         """Whether there are other credentials for the challenge of a 401; never for strangers."""
-        if not same_origin(uri, self.uri):
+        if not self._at_home:
             return False
         challenge = ", ".join(response.headers.get_all("WWW-Authenticate"))
         value = self._authorization.answer(challenge)
@@ -142,7 +142,7 @@ def establish(
     url: str, options: Mapping[str, Any], settings: Settings, attempt: Attempt
 ) -> Established:
     """Dial, shake hands and set up both halves; raises what is in the way, leaves nothing open."""
-    opener = _Opener(parse_uri(url), options, _extension(options.get("compression")))
+    opener = _Opener(parse_uri(url), options, as_deflate(options.get("compression")))
     opened = open_connection(opener, _connect_options(options, settings), attempt)
     try:
         agreement = opener.opening.accept(opened.response)
@@ -168,16 +168,6 @@ def establish(
         opened.response.status, opened.response.headers.as_dict(), agreement.subprotocol
     )
     return Established(connection, opened, said)
-
-
-def _extension(compression: str | Deflate | None) -> Deflate | None:
-    """The `compression` option as what is offered; raises ValueError and TypeError."""
-    if compression is None or isinstance(compression, Deflate):
-        return compression
-    if compression == "deflate":
-        return Deflate()
-    error = ValueError if isinstance(compression, str) else TypeError
-    raise error(f"compression is {compression!r}, expected None, 'deflate' or a Deflate")
 
 
 def open_handshake(

@@ -1,14 +1,43 @@
-"""Pings that somebody waits for: `Waiter`, and which pong answers which of them."""
+"""Pings that somebody waits for: `Waiter`, and which pong answers which of them; `Latch`."""
 
 from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from ._exceptions import WebSocketConnectionClosedException, WebSocketTimeoutException
 
-__all__ = ["Pings", "Waiter"]
+__all__ = ["Latch", "Pings", "Waiter"]
+
+
+class Latch:
+    """A door that opens once; any thread may wait for it, and a signal handler may open it.
+
+    Not a `threading.Event`: its `set` in a handler can deadlock with the `wait` of its own thread.
+    """
+
+    __slots__ = ("_is_open", "_lock")
+
+    def __init__(self) -> None:
+        self._is_open = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def open(self) -> None:
+        """Let everybody pass from now on."""
+        self._is_open = True
+        with suppress(RuntimeError):  # it was open
+            self._lock.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is open, at most `timeout` seconds; whether it is."""
+        if not self._is_open:
+            seconds = -1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX)
+            if self._lock.acquire(timeout=seconds):
+                self.open()  # for the next one
+        return self._is_open
 
 
 class Waiter:
@@ -16,7 +45,7 @@ class Waiter:
 
     def __init__(self) -> None:
         self._sent = time.monotonic()
-        self._done = threading.Event()
+        self._done = Latch()
         self._seconds: float | None = None
 
     def wait(self, timeout: float | None = None) -> float:
@@ -35,12 +64,12 @@ class Waiter:
     def answer(self, now: float) -> float:
         """The pong has come; returns the round trip in seconds."""
         self._seconds = now - self._sent
-        self._done.set()
+        self._done.open()
         return self._seconds
 
     def give_up(self) -> None:
         """The connection has ended."""
-        self._done.set()
+        self._done.open()
 
 
 class Pings:
@@ -50,7 +79,8 @@ class Pings:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant for the sake of a signal handler that ends the connection below a read.
+        self._lock = threading.RLock()
         self._waiters: WeakValueDictionary[bytes, Waiter] = WeakValueDictionary()
 
     def sent(self, payload: bytes) -> Waiter:

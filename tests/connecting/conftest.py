@@ -49,8 +49,8 @@ def server(request: pytest.FixtureRequest, ws_server: Server, wss_server: Server
 
 
 @pytest.fixture(scope="session")
-def squid(tmp_path_factory: pytest.TempPathFactory, papers: Papers) -> Iterator[tuple[int, int]]:
-    with neighbours.squid(tmp_path_factory.mktemp("squid"), papers.both) as ports:
+def squid(papers: Papers) -> Iterator[tuple[int, int]]:
+    with neighbours.squid(papers.both) as ports:
         yield ports
 
 

@@ -6,7 +6,7 @@ import errno
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -117,13 +117,18 @@ def test_a_silent_peer_is_a_timeout(pair: tuple[socket.socket, socket.socket]) -
         _socket.recv(pair[0], 1)
 
 
+def _fill(send: Callable[[bytes], int]) -> None:
+    """Send until it raises."""
+    while True:
+        send(bytes(1 << 20))
+
+
 def test_a_peer_that_takes_nothing_is_a_timeout(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     pair[0].settimeout(0.01)
     with pytest.raises(WebSocketTimeoutException, match=r"^Connection timed out$"):
-        while True:
-            _socket.send(pair[0], bytes(1 << 20))
+        _fill(lambda data: _socket.send(pair[0], data))
 
 
 def test_a_timeout_of_zero_raises_at_once(pair: tuple[socket.socket, socket.socket]) -> None:
@@ -176,9 +181,7 @@ def test_other_errors_stay_what_they_are(verb: str, scripted: type[Scripted]) ->
         ssl.SSLWantWriteError(3, "want write"),
     ],
 )
-def test_not_now_is_waited_for_and_tried_again(
-    not_now: OSError, scripted: type[Scripted]
-) -> None:
+def test_not_now_is_waited_for_and_tried_again(not_now: OSError, scripted: type[Scripted]) -> None:
     reading, writing = scripted(not_now, b"data"), scripted(not_now, 4)
     assert _socket.recv(reading, 4) == b"data"
     assert _socket.send(writing, b"data") == 4
@@ -197,8 +200,7 @@ def test_not_now_for_too_long(
     ours, _ = pair
     ours.setblocking(False)
     with pytest.raises(BlockingIOError):
-        while True:
-            ours.send(bytes(1 << 20))
+        _fill(ours.send)
     stuck = scripted(BlockingIOError(errno.EAGAIN, "again"), timeout=0.01)
     stuck.fileno = ours.fileno  # type: ignore[method-assign]
     assert _socket.send(stuck, b"x") == 0
@@ -245,7 +247,11 @@ def test_socket_options() -> None:
     assert (list(options.sockopt), dict(options.sslopt), options.timeout) == ([], {}, None)
     given = _socket.sock_opt([(6, 1, 1)], {"check_hostname": False})
     given.timeout = 3
-    assert (given.sockopt, given.sslopt, given.timeout) == ([(6, 1, 1)], {"check_hostname": False}, 3)
+    assert (given.sockopt, given.sslopt, given.timeout) == (
+        [(6, 1, 1)],
+        {"check_hostname": False},
+        3,
+    )
     assert isinstance(websocket.WebSocket().sock_opt, _socket.sock_opt)
 
 

@@ -226,7 +226,9 @@ def test_the_method_has_to_be_get() -> None:
         assert (response.status, response.getheader("Allow")) == (405, "GET")
 
 
-@pytest.mark.parametrize("sent", [b"\x16\x03\x01\0\0", b"GET /\r\n\r\n", b"GET / HTTP/1.1\r\n: x\r\n"])
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\0\0", b"GET /\r\n\r\n", b"GET / HTTP/1.1\r\n: x\r\n"]
+)
 def test_what_is_no_request_gets_a_400(sent: bytes) -> None:
     with serve() as server, socket.create_connection(("127.0.0.1", server.port)) as peer:
         peer.settimeout(TIMEOUT)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import array
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from websocket._exceptions import WebSocketProtocolException
 from websocket._wire.frames import (
@@ -48,6 +47,7 @@ def test_each_length_has_its_shortest_form(length: int, key: bytes | None) -> No
     assert encode_frame(BINARY, payload, key) == reference(BINARY, payload, key, True, 0)
 
 
+@settings(deadline=None)
 @given(
     opcode=st.integers(0, 15),
     payload=st.binary(max_size=300),
@@ -73,7 +73,7 @@ def test_every_kind_of_bytes_gives_the_same_frame(key: bytes | None, length: int
 
 @pytest.mark.parametrize("key", [None, b"abcd"])
 def test_a_memoryview_counts_bytes_and_not_items(key: bytes | None) -> None:
-    """A view of numbers, of a matrix, or of every second byte is sent as the bytes it stands for."""
+    """A view of numbers, of a matrix, of every second byte is sent as the bytes it stands for."""
     numbers = array.array("I", range(100))
     matrix = memoryview(bytes(range(12))).cast("B", (3, 4))
     for view in (memoryview(numbers), matrix, memoryview(bytes(range(250)))[::2]):

@@ -9,8 +9,7 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from websocket._wire import masking
 from websocket._wire.masking import fresh_key, mask
@@ -39,11 +38,13 @@ def test_masking_is_xor_around_every_crossing(size: int) -> None:
     assert mask(key, mask(key, data)) == data
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=4, max_size=4), st.binary(max_size=2 * CROSSING))
 def test_masking_is_xor_for_any_key(key: bytes, data: bytes) -> None:
     assert mask(key, data) == naive(key, data)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=4, max_size=4), st.binary(max_size=64), st.binary(max_size=64))
 def test_a_payload_can_be_masked_in_pieces(key: bytes, first: bytes, second: bytes) -> None:
     """The second piece goes on with the key turned by the length of the first."""

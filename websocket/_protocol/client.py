@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SEND_EOF", "ClientProtocol", "State"]
 
-_MAX_INTERIM = 16
-_MAX_BODY = 65536
+_MAX_INTERIM, _MAX_BODY = 16, 65536
 
 SEND_EOF = b""
 """In the list of `data_to_send`: half-close the stream now."""
@@ -136,9 +135,7 @@ class ClientProtocol:
         """The end of the connection as an exception; raises AssertionError before CLOSED."""
         assert self._state is State.CLOSED, "connection isn't closed yet"
         code, reason = self._said
-        text = "Connection to remote host was lost."
-        if code != ABNORMAL:
-            text = f"Connection closed (code {code})" + (f": {reason}" if reason else "")
+        text = f"Connection closed (code {code})" + (f": {reason}" if reason else "")
         exc = WebSocketConnectionClosedException(text, status_code=code, reason=reason)
         exc.__cause__ = self._failure or self.handshake_exc
         return exc
@@ -202,7 +199,7 @@ class ClientProtocol:
 
     # --- receiving -------------------------------------------------------------------------------
 
-    def receive_data(self, data: bytes) -> None:
+    def receive_data(self, data: Payload) -> None:
         """Take what the server sent; raises EOFError behind `receive_eof`, and nothing else."""
         if self._eof:
             raise EOFError("stream ended")

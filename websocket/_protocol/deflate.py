@@ -16,7 +16,7 @@ from .deflate_header import (
 )
 from .sending import Payload
 
-__all__ = ["Deflate", "Deflater", "Inflater", "answer_offers"]
+__all__ = ["Deflate", "Deflater", "Inflater", "answer_offers", "as_deflate"]
 
 _TAIL = b"\x00\x00\xff\xff"  # RFC 7692 7.2.1: how a flush ends, and what senders leave out
 _FINAL_BLOCK = b"\x01\x00\x00\xff\xff"  # stored, empty, the last of its stream
@@ -158,6 +158,16 @@ class Deflate:
         return Inflater(self.zlib, received), Deflater(self, sent)
 
 
+def as_deflate(compression: object) -> Deflate | None:
+    """The option `compression`, as users give it; raises ValueError and TypeError."""
+    if compression is None or isinstance(compression, Deflate):
+        return compression
+    if compression == "deflate":
+        return Deflate()
+    error = ValueError if isinstance(compression, str) else TypeError
+    raise error(f"compression is {compression!r}, expected None, 'deflate' or a Deflate")
+
+
 def answer_offers(offers: str, deflate: Deflate) -> tuple[str, Inflater, Deflater] | None:
     """The server's side: the value to answer and both halves, for the first of the client's offers
     that can be accepted (RFC 7692 5.1); None to decline them all.
@@ -214,7 +224,7 @@ class Inflater:
         try:
             plain = self._run(data, limit)
             if fin:
-                plain += self._finish(None if limit is None else limit - len(plain))
+                self._finish()
         except self._zlib.error as exc:
             raise _not_deflate(str(exc)) from exc
         return plain
@@ -251,23 +261,24 @@ class Inflater:
                 collected.write(plain)
         return plain if collected is None else collected.getvalue()
 
-    def _finish(self, left: int | None) -> bytes:
+    def _finish(self) -> None:
         """The end of a message (RFC 7692 7.2.2): what the sender left out goes in, too.
 
-        Behind it the stream has to be between two blocks, or the message was cut off: then a final
-        block fits, which is tried on a copy where the stream has to go on.
+        That adds nothing to the message, and behind it the stream stands between two blocks: a
+        final block fits, which is tried on a copy where the stream has to go on. Otherwise the
+        message was cut off, of which zlib says nothing.
         """
-        plain = b"" if self._ended else self._run(_TAIL, left)
+        whole = self._ended or not self._run(_TAIL, None)
         if not self._ended:
             copy = None if self._alone else getattr(self._stream, "copy", None)
             if self._alone or copy is not None:
                 probe = self._stream if copy is None else copy()
-                if probe.decompress(_FINAL_BLOCK, 1) or not probe.eof:
-                    raise _not_deflate("it ends in the middle of a block")
+                whole = whole and not probe.decompress(_FINAL_BLOCK, 1) and probe.eof
+        if not whole:
+            raise _not_deflate("it ends in the middle of a block")
         if self._alone:
             self._stream = None
         self._ended = False
-        return plain
 
 
 class Deflater:

@@ -121,9 +121,7 @@ class Receiver:
                 return frame
         while True:
             frame = self._next()
-            if frame is None or frame.opcode >= CLOSE:
-                return frame
-            if frame.fin and frame.opcode != CONT:
+            if frame is None or (frame.fin and frame.opcode != CONT):  # control frames are final
                 return frame
             if self._collected is None:  # the first fragment
                 self._collected = BytesIO()
@@ -309,6 +307,9 @@ class Receiver:
             self._utf8 = _utf8_decoder()
         try:
             self._utf8.decode(piece, final)
+            held = self._utf8.getstate()[0]
+            if held[:1] == b"\xed" and held[1:] > b"\x9f":  # half a surrogate: CPython waits on
+                held.decode()
         except UnicodeDecodeError as exc:
             raise _not_utf8(exc) from exc
 

@@ -24,12 +24,13 @@ from .._exceptions import (
 from .._wire.http1 import Request, Response
 from .._wire.urls import WebSocketURI, resolve_location, same_origin
 from .deadline import Attempt, Deadline
+from .duck_stream import DuckStream
 from .exchange import REDIRECTS, exchange, refuse
 from .options import ConnectOptions
 from .proxies import Proxy, choose_proxy, sslopt_for
 from .proxy_errors import at_the_proxy, python_socks_class
 from .proxy_tunnels import connect_by_http, connect_by_socks, require_python_socks
-from .streams import DuckStream, PlainStream, Stream
+from .streams import PlainStream, Stream
 from .tcp import dial, dial_unix, look_up
 from .tls import HUNG_UP, check_fingerprint, context_for, explain_tls_error, server_hostname_for
 
@@ -182,7 +183,8 @@ def start_tls(
         stream.handshake(deadline)
         fingerprint = (sslopt or {}).get("fingerprint")
         if fingerprint is not None:
-            check_fingerprint(stream.engine.getpeercert(True) or b"", fingerprint)
+            certificate = stream.ask(lambda engine: engine.getpeercert(True))
+            check_fingerprint(certificate or b"", fingerprint)
     except WebSocketConnectionClosedException as exc:
         raise WebSocketConnectionClosedException(
             *exc.args, hint=HUNG_UP.format(plain=plain)
@@ -205,8 +207,8 @@ def as_stream(sock: Any) -> Stream:
         return DuckStream(sock)
     if not _is_tls(sock):
         return PlainStream(sock)
+    from .guarded_stream import GuardedTLSStream
     from .tls_socket import TLSSocket
-    from .tls_stream import GuardedTLSStream
 
     if isinstance(sock, TLSSocket) and sock.stream is not None:
         return sock.stream
@@ -287,7 +289,10 @@ def _tunnel(
         stream.close()
         if not isinstance(exc, (OSError, WebSocketException)):
             raise
-        raise _proxy_trouble(exc, proxy, attempt) from exc
+        told = _proxy_trouble(exc, proxy, attempt)
+        if told is exc:
+            raise
+        raise told from exc
     attempt.unwatch(stream.socket)
     return stream
 

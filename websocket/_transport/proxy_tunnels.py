@@ -92,10 +92,12 @@ def require_python_socks() -> None:
 class _Pipe:
     """As much of a socket as python-socks asks for, and the `forward` that hands it out.
 
-    Waits are our stream's, so they end by our deadline and by `Attempt.cancel`.
+    Waits are our stream's, so they end by our deadline and by `Attempt.cancel`; what ended one is
+    kept in `failure`, for python-socks makes an exception of its own of it.
     """
 
     def __init__(self, stream: Stream, attempt: Attempt):
+        self.failure: WebSocketException | None = None
         self._stream = stream
         self._deadline = attempt.deadline if attempt.deadline.at is not None else None
 
@@ -103,10 +105,18 @@ class _Pipe:
         return self
 
     def recv(self, size: int) -> bytes:
-        return self._stream.read(size, False, self._deadline)
+        try:
+            return self._stream.read(size, False, self._deadline)
+        except WebSocketException as exc:
+            self.failure = exc
+            raise
 
     def sendall(self, data: Any) -> None:
-        self._stream.write(bytes(data), self._deadline)
+        try:
+            self._stream.write(bytes(data), self._deadline)
+        except WebSocketException as exc:
+            self.failure = exc
+            raise
 
     def close(self) -> None:
         """Whoever opened the stream closes it."""
@@ -126,38 +136,32 @@ def connect_by_socks(stream: Stream, proxy: Proxy, host: str, port: int, attempt
     # The names of 4a and 5h are looked up by the proxy; an empty user is none.
     described = (kind, proxy.host, proxy.port, proxy.username or None, proxy.password or None, True)
     pipe = _Pipe(stream, attempt)
+    extra: dict[str, Any] = {}
     try:
         try:
-            talk, extra = Conversation(*described, forward=pipe), {}  # type: ignore[arg-type]
+            talk = Conversation(*described, forward=pipe)  # type: ignore[arg-type]
         except TypeError:  # python-socks before 3.0
-            talk, extra = Conversation(*described), {"_socket": pipe}
+            talk = Conversation(*described)
+            extra["_socket"] = pipe
         # Its own timeout is per operation, and would only be told in texts; ours is in the pipe.
         talk.connect(dest_host=host, dest_port=port, timeout=None, **extra)
+        return
     except Exception as exc:
-        raise _cause(exc, proxy) from exc
+        told = exc
+    if pipe.failure is not None:
+        raise pipe.failure
+    raise _socks_refusal(told, proxy) from told
 
 
-def _cause(exc: Exception, proxy: Proxy) -> Exception:
-    """What went wrong, told by our stream or else by the proxy or python-socks."""
-    known: BaseException | None = exc
-    while known is not None:
-        if isinstance(known, (WebSocketException, OSError)) and not _is_theirs(known):
-            return known
-        known = known.__cause__ or known.__context__
+def _socks_refusal(exc: Exception, proxy: Proxy) -> Exception:
+    """What python-socks made of the proxy's answer, as one of ours."""
     text = str(exc)
     for secret in proxy.secrets:
         text = text.replace(secret, "***")
     hint = None
     if "uthentication" in text:
-        hint = (
-            "the proxy does not accept these credentials: check http_proxy_auth"
-            if proxy.username is not None
-            else "the proxy wants credentials: http_proxy_auth=(user, password)"
-        )
+        wrong = proxy.username is not None
+        hint = _WRONG_CREDENTIALS if wrong else _STATUS_HINTS[407]
     elif "version" in text or "Malformed" in text or "eply" in text:
         hint = "does it speak this SOCKS version? proxy_type, or the scheme of its URL, says which"
     return proxy_exception(f"proxy {proxy}: {text}", python_socks_class("ProxyError"), hint=hint)
-
-
-def _is_theirs(exc: BaseException) -> bool:
-    return type(exc).__module__.startswith("python_socks")

@@ -1,4 +1,4 @@
-"""`Stream`, the seam: bytes to and from the server, and the one place that knows OSError.
+"""`Stream`, the seam: bytes to and from the server; `PlainStream`, a connected socket.
 
 A stream has few verbs. Reading may run ahead without taking anything away from those who watch the
 descriptor: `PlainStream` peeks, and removes from the kernel only what was consumed. The hatch
@@ -8,32 +8,19 @@ locks: `read` belongs to whoever holds the read lock, `write*` and `flush` to th
 
 from __future__ import annotations
 
-import select
 import socket
 import sys
 from contextlib import suppress
 from typing import Any, Protocol
 
-try:
-    import fcntl
-    import termios
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-from .._exceptions import (
-    WebSocketConnectionClosedException,
-    WebSocketException,
-    WebSocketTimeoutException,
-    WebSocketWouldBlockException,
-)
+from .._exceptions import WebSocketTimeoutException
 from .deadline import Deadline
+from .waiting import patience, queued_in_kernel, translated, wait_for
 
-__all__ = ["DuckStream", "PlainStream", "Stream", "translated", "wait_for"]
+__all__ = ["LARGE", "Bytes", "PlainStream", "Stream"]
 
 CHUNK = 1 << 16  # what one peek takes: the knee of the curve
 LARGE = 1 << 18  # what one exact read takes at most: an announced length is only a claim
-
-_LONGEST = 2_000_000.0  # seconds; poll counts milliseconds in a C int
 
 _PEEK = getattr(socket, "MSG_PEEK", 0)
 _DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
@@ -92,8 +79,21 @@ class Stream(Protocol):
         """What the kernel takes of the unsent bytes without waiting."""
         ...
 
-    def wait(self, write: bool, deadline: Deadline | None = None) -> tuple[bool, bool]:
-        """Wait for readable or, if asked, writable; which of them. Raises when time runs out."""
+    def wait(self, write: bool, seconds: float | None) -> bool:
+        """Wait at most `seconds` for readable or, if asked, writable; whether it is worth reading,
+        which it is, too, when something is wrong. As the caller of `read`."""
+        ...
+
+    def patience(self, deadline: Deadline | None) -> float | None:
+        """How long one wait may last: until the deadline, else as the socket's own timeout says."""
+        ...
+
+    def settimeout(self, timeout: float | None) -> None:
+        """Set the socket's own timeout; any thread."""
+        ...
+
+    def share_locks(self, read_lock: Any, write_lock: Any) -> None:
+        """Take the locks of the connection, for what users do to the socket behind its back."""
         ...
 
     def finish(self) -> None:
@@ -105,69 +105,27 @@ class Stream(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the descriptor; nobody may be inside."""
+        """Close the descriptor, and no more than that; nobody may be inside."""
         ...
 
-
-def translated(exc: OSError) -> WebSocketException:
-    """An error of the socket or of TLS as one of ours."""
-    if isinstance(exc, WebSocketException):
-        return exc
-    if isinstance(exc, BlockingIOError):
-        return WebSocketWouldBlockException("Nothing can be read or written now (timeout is 0)")
-    if isinstance(exc, TimeoutError):
-        return WebSocketTimeoutException("Connection timed out")
-    return WebSocketConnectionClosedException(f"Connection to remote host was lost. ({exc})")
-
-
-def wait_for(
-    fileno: int, read: bool, write: bool, seconds: float | None
-) -> tuple[bool, bool]:
-    """Wait until the descriptor is readable or writable, or `seconds` are over."""
-    if hasattr(select, "poll"):  # eventlet takes it away
-        poll = select.poll()
-        poll.register(fileno, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
-        ready = poll.poll(None if seconds is None else _milliseconds(seconds))
-        mask = ready[0][1] if ready else 0
-        broken = bool(mask & ~(select.POLLIN | select.POLLOUT))
-        return (
-            read and (broken or bool(mask & select.POLLIN)),
-            write and (broken or bool(mask & select.POLLOUT)),
-        )
-    readable, writable, _ = select.select(
-        [fileno] if read else [], [fileno] if write else [], [], seconds
-    )
-    return bool(readable), bool(writable)
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(0, -int(-min(seconds, _LONGEST) * 1000 // 1))  # rounded up: never a busy loop
-
-
-def patience(sock: Any, deadline: Deadline | None) -> float | None:
-    """How long one wait may last: until the deadline, else as the socket's own timeout says."""
-    if deadline is not None:
-        return deadline.remaining()
-    timeout: float | None = sock.gettimeout()
-    return timeout
-
-
-def queued_in_kernel(sock: socket.socket) -> int:
-    """How many bytes wait in the descriptor; where that cannot be told, an upper bound."""
-    try:
-        if not wait_for(sock.fileno(), True, False, 0)[0]:
-            return 0
-        if fcntl is None:
-            return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
-    except (OSError, ValueError):  # closed meanwhile
-        return 0
+    def release(self) -> None:
+        """Close the descriptor unless somebody else still holds the socket; for finalisers."""
+        ...
 
 
 class PlainStream:
     """A connected socket. `recv` and `send` are its verbs below any subclass that redefines them."""
 
-    __slots__ = ("_peeked", "_peeking", "_recv", "_send", "_truncate", "half_sent", "socket", "unsent")
+    __slots__ = (
+        "_peeked",
+        "_peeking",
+        "_recv",
+        "_send",
+        "_truncate",
+        "half_sent",
+        "socket",
+        "unsent",
+    )
 
     def __init__(self, sock: socket.socket):
         self.unsent: bytes = b""
@@ -187,15 +145,16 @@ class PlainStream:
     def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
         if self._peeked:
             self._remove(self._peeked)
+        flags = 0 if deadline is None else _DONTWAIT
         while True:
             try:
                 if deadline is not None:
                     self._await(True, deadline)
                 if ahead and self._peeking:
-                    data: bytes = self._recv(CHUNK, _PEEK)
+                    data: bytes = self._recv(CHUNK, flags | _PEEK)
                     self._peeked = len(data)
                     return data
-                return self._recv(missing if missing < LARGE else LARGE)  # type: ignore[no-any-return]
+                return self._recv(missing if missing < LARGE else LARGE, flags)  # type: ignore[no-any-return]
             except OSError as exc:
                 self._stumble(exc, True, deadline)
 
@@ -264,26 +223,35 @@ class PlainStream:
     def flush(self) -> None:
         while self.unsent:
             try:
-                if self.socket.gettimeout() and not wait_for(self.socket.fileno(), False, True, 0)[1]:
+                if (
+                    self.socket.gettimeout()
+                    and not wait_for(self.socket.fileno(), False, True, 0)[1]
+                ):
                     return  # a socket with a timeout would wait for it in spite of MSG_DONTWAIT
                 sent = self._send(self.unsent, _DONTWAIT)
-            except (BlockingIOError, InterruptedError):
+            except (BlockingIOError, InterruptedError, TimeoutError):
                 return
             except OSError as exc:
-                self.half_sent = True
+                self.unsent = b""
                 raise translated(exc) from exc
             self.unsent = self.unsent[sent:]
 
-    def wait(self, write: bool, deadline: Deadline | None = None) -> tuple[bool, bool]:
+    def wait(self, write: bool, seconds: float | None) -> bool:
         if self._peeked:
             self._remove(self._peeked)
         try:
-            ready = wait_for(self.socket.fileno(), True, write, patience(self.socket, deadline))
-        except (OSError, ValueError) as exc:
-            raise WebSocketConnectionClosedException("socket is already closed.") from exc
-        if ready == (False, False):
-            raise WebSocketTimeoutException("Connection timed out")
-        return ready
+            return wait_for(self.socket.fileno(), True, write, seconds)[0]
+        except OSError:
+            return True  # the read will say what is wrong
+
+    def patience(self, deadline: Deadline | None) -> float | None:
+        return patience(self.socket, deadline)
+
+    def settimeout(self, timeout: float | None) -> None:
+        self.socket.settimeout(timeout)
+
+    def share_locks(self, read_lock: Any, write_lock: Any) -> None:
+        """A plain socket keeps nothing that its user could disturb."""
 
     def _await(self, read: bool, deadline: Deadline) -> None:
         if not any(wait_for(self.socket.fileno(), read, not read, deadline.remaining())):
@@ -321,107 +289,11 @@ class PlainStream:
         with suppress(OSError):
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
-    def fileno(self) -> int:
-        return self.socket.fileno()
-
     def close(self) -> None:
-        if self.socket.fileno() >= 0:
-            self._drop_unread()
         self.socket.close()
 
-
-class DuckStream:
-    """Any object with `recv` and `send`: a test double, a green socket, a socket of another make.
-
-    Read exactly, one call at a time; deadlines by its own `settimeout`, where it has one.
-    """
-
-    __slots__ = ("half_sent", "socket", "unsent")
-
-    def __init__(self, sock: Any):
-        self.socket = sock
-        self.unsent = False
-        self.half_sent = False
-
-    def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
-        while True:
-            try:
-                data = self._timed(self.socket.recv, min(missing, LARGE), deadline)
-                return bytes(data or b"")
-            except OSError as exc:
-                self._stumble(exc, True, deadline)
-
-    def _timed(self, call: Any, argument: Any, deadline: Deadline | None) -> Any:
-        if deadline is None or not hasattr(self.socket, "settimeout"):
-            return call(argument)
-        if deadline.expired:
-            raise TimeoutError
-        before = self.socket.gettimeout()
-        self.socket.settimeout(deadline.remaining())
-        try:
-            return call(argument)
-        finally:
-            self.socket.settimeout(before)
-
-    def _stumble(self, exc: OSError, read: bool, deadline: Deadline | None) -> None:
-        """As PlainStream's; "want read" and "want write" are how a TLS socket says EAGAIN."""
-        if isinstance(exc, InterruptedError):
-            return
-        wants = type(exc).__name__ in ("SSLWantReadError", "SSLWantWriteError")
-        if wants or isinstance(exc, BlockingIOError):
-            read = type(exc).__name__ != "SSLWantWriteError" if wants else read
-            limit = patience(self.socket, deadline)
-            if limit == 0:
-                exc = BlockingIOError()
-            elif any(wait_for(self.socket.fileno(), read, not read, limit)):
-                return
-            else:
-                exc = TimeoutError()
-        raise translated(exc) from exc
-
-    def give_back(self, data: bytes) -> bytes:
-        return data
-
-    def stop_reading_ahead(self) -> None:
-        """It never did."""
-
-    def pending(self) -> int:
-        return int(self.socket.pending()) if hasattr(self.socket, "pending") else 0
-
-    def queued(self) -> int:
-        return self.pending()
-
-    def write(self, data: Bytes, deadline: Deadline | None = None) -> None:
-        begun = False
-        while data:
-            try:
-                sent: int = self._timed(self.socket.send, data, deadline)
-                begun = begun or sent > 0
-                data = memoryview(data)[sent:]
-            except OSError as exc:
-                self.half_sent = begun
-                self._stumble(exc, False, deadline)
-        self.half_sent = False
-
-    def write_now(self, data: Bytes) -> None:
-        self.write(data)
-
-    def flush(self) -> None:
-        """Nothing is ever unsent."""
-
-    def wait(self, write: bool, deadline: Deadline | None = None) -> tuple[bool, bool]:
-        return True, write
-
-    def finish(self) -> None:
-        """A half-close is not among the verbs that we ask of it."""
-
-    def wake(self) -> None:
-        with suppress(OSError, AttributeError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-
-    def fileno(self) -> int:
-        return int(self.socket.fileno())
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self.socket.close()
+    def release(self) -> None:
+        # Referred to by the three attributes and by the call.
+        if sys.getrefcount(self.socket) <= 4:
+            with suppress(OSError):
+                self.socket.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from typing import TYPE_CHECKING, Any
 
 from .._exceptions import WebSocketConnectionClosedException, WebSocketWouldBlockException
@@ -24,8 +23,6 @@ class TLSSocket(ssl.SSLSocket):
     """Made from a connected socket, whose descriptor it takes over; `stream` is set behind it."""
 
     stream: TLSStream | None = None
-    # Held around writes; the WebSocket above puts its own write lock here.
-    write_lock: Any = None
 
     def __init__(self, raw: socket.socket):  # pyright: ignore[reportMissingSuperCall]
         timeout = raw.gettimeout()
@@ -35,20 +32,20 @@ class TLSSocket(ssl.SSLSocket):
         self.settimeout(timeout)
         self._sslobj = None
         self._connected = True
-        self.write_lock = threading.RLock()
 
-    # --- reading -----------------------------------------------------------------------------------
+    # --- reading ---------------------------------------------------------------------------------
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """At most `buflen` decrypted bytes, b"" at the end; raises as SSLSocket.recv does."""
         if flags:
             raise ValueError(f"non-zero flags not allowed in calls to recv() on {type(self)}")
-        return self.read(buflen)
+        data: bytes = self.read(buflen)
+        return data
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Like `recv`; into `buffer` if given, and then the number of bytes is returned."""
         try:
-            data = self._behind().read(len, False)
+            data = self._behind().user_reads(len)
         except WebSocketWouldBlockException as exc:
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "nothing to read now") from exc
         if buffer is None:
@@ -68,17 +65,16 @@ class TLSSocket(ssl.SSLSocket):
         """Decrypted bytes that wait in here, where polling the descriptor cannot show them."""
         return 0 if self.stream is None else self.stream.pending()
 
-    # --- writing -----------------------------------------------------------------------------------
+    # --- writing ---------------------------------------------------------------------------------
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Encrypt and send all of `data`; returns its length in bytes."""
         if flags:
             raise ValueError(f"non-zero flags not allowed in calls to send() on {type(self)}")
-        with self.write_lock:
-            try:
-                self._behind().write(data)
-            except WebSocketWouldBlockException as exc:
-                raise ssl.SSLWantWriteError(ssl.SSL_ERROR_WANT_WRITE, "no room to write") from exc
+        try:
+            self._behind().user_writes(data)
+        except WebSocketWouldBlockException as exc:
+            raise ssl.SSLWantWriteError(ssl.SSL_ERROR_WANT_WRITE, "no room to write") from exc
         return memoryview(data).nbytes
 
     def write(self, data: Any) -> int:
@@ -89,23 +85,23 @@ class TLSSocket(ssl.SSLSocket):
         """Encrypt and send all of `data`."""
         self.send(data, flags)
 
-    # --- what the engine knows ---------------------------------------------------------------------
+    # --- what the engine knows -------------------------------------------------------------------
 
     @property
     def context(self) -> ssl.SSLContext:
-        return self._behind().engine.context
+        return self._behind().ask(lambda engine: engine.context)
 
     @context.setter
     def context(self, context: ssl.SSLContext) -> None:
-        self._behind().engine.context = context
+        self._behind().ask(lambda engine: setattr(engine, "context", context))
 
     @property
     def session(self) -> ssl.SSLSession | None:
-        return self._behind().engine.session
+        return self._behind().ask(lambda engine: engine.session)
 
     @property
     def session_reused(self) -> bool | None:
-        return self._behind().engine.session_reused
+        return self._behind().ask(lambda engine: engine.session_reused)
 
     @property
     def server_side(self) -> bool:
@@ -113,33 +109,33 @@ class TLSSocket(ssl.SSLSocket):
 
     @property
     def server_hostname(self) -> str | None:
-        return self._behind().engine.server_hostname
+        return self._behind().ask(lambda engine: engine.server_hostname)
 
     def version(self) -> str | None:
-        return self._behind().engine.version()
+        return self._behind().ask(lambda engine: engine.version())
 
     def cipher(self) -> Any:
-        return self._behind().engine.cipher()
+        return self._behind().ask(lambda engine: engine.cipher())
 
     def shared_ciphers(self) -> Any:
-        return self._behind().engine.shared_ciphers()
+        return self._behind().ask(lambda engine: engine.shared_ciphers())
 
     def compression(self) -> str | None:
-        return self._behind().engine.compression()
+        return self._behind().ask(lambda engine: engine.compression())
 
     def selected_alpn_protocol(self) -> str | None:
-        return self._behind().engine.selected_alpn_protocol()
+        return self._behind().ask(lambda engine: engine.selected_alpn_protocol())
 
     def selected_npn_protocol(self) -> None:
         return None
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        return self._behind().engine.getpeercert(binary_form)
+        return self._behind().ask(lambda engine: engine.getpeercert(binary_form))
 
     def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
-        return self._behind().engine.get_channel_binding(cb_type)
+        return self._behind().ask(lambda engine: engine.get_channel_binding(cb_type))
 
-    # --- ending ------------------------------------------------------------------------------------
+    # --- ending ----------------------------------------------------------------------------------
 
     def unwrap(self) -> socket.socket:
         """Say close_notify, and give the descriptor back as a plain socket."""
@@ -152,6 +148,8 @@ class TLSSocket(ssl.SSLSocket):
 
     def shutdown(self, how: int) -> None:
         """Shut the socket down; the TLS state stays, so that nobody reads ciphertext as data."""
+        if self.stream is not None and how != socket.SHUT_WR:
+            self.stream.user_shuts_reading()
         socket.socket.shutdown(self, how)
 
     def _behind(self) -> TLSStream:

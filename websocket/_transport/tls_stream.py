@@ -10,77 +10,28 @@ from __future__ import annotations
 
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
-from .._exceptions import WebSocketException
+from .._exceptions import (
+    WebSocketConnectionClosedException,
+    WebSocketException,
+    WebSocketTimeoutException,
+    WebSocketWouldBlockException,
+)
 from .deadline import Deadline
-from .streams import Bytes, DuckStream, Stream, patience, translated, wait_for
+from .records import RecordSplitter
+from .streams import Bytes, Stream
+from .waiting import translated
 
-__all__ = ["GuardedTLSStream", "RecordSplitter", "TLSStream"]
+__all__ = ["TLSStream"]
 
-_HEADER = 5  # type, version, length (RFC 8446 5.1)
+CHUNK_OUT = 1 << 18  # what is encrypted at a time: bounds the copy of a large message
+
 _PLAINTEXT = 1 << 14  # what a record holds at most
 
-
-class RecordSplitter:
-    """Ciphertext in any cut -> whole TLS records; so that those behind stay the kernel's."""
-
-    __slots__ = ("_buffer", "_cut", "_position", "missing")
-
-    def __init__(self) -> None:
-        self._buffer = b""
-        self._position = 0
-        self._cut = bytearray()  # the beginning of a record that came without its end
-        self.missing = _HEADER
-
-    @property
-    def at_border(self) -> bool:
-        return not self._cut
-
-    @property
-    def held(self) -> int:
-        """Bytes of whole and cut records in here; those of a cut one wait for their rest."""
-        return len(self._buffer) - self._position
-
-    def feed(self, data: bytes) -> None:
-        if self._cut:
-            self._cut += data
-        else:
-            self._buffer, self._position = data, 0
-
-    def next(self) -> bytes | bytearray | None:
-        """The next record, or None: `missing` more bytes are needed."""
-        if self._cut:
-            return self._next_cut()
-        buffer, start = self._buffer, self._position
-        end = start + _HEADER
-        if end <= len(buffer):
-            end += buffer[start + 3] << 8 | buffer[start + 4]
-            if end <= len(buffer):
-                self._position = end
-                return buffer[start:end]
-        self.missing = end - len(buffer)
-        self._cut += buffer[start:]
-        self._buffer, self._position = b"", 0
-        return None
-
-    def _next_cut(self) -> bytearray | None:
-        cut = self._cut
-        end = _HEADER if len(cut) < _HEADER else _HEADER + (cut[3] << 8 | cut[4])
-        self.missing = end - len(cut)
-        if self.missing > 0 or end == _HEADER:
-            self.missing = max(self.missing, 1)
-            return None
-        self._cut = bytearray()
-        self.missing = _HEADER
-        return cut
-
-    def give_back(self) -> bytes:
-        """The bytes behind the last record, as if they had never been fed."""
-        surplus = self._buffer[self._position :]
-        self._buffer, self._position = b"", 0
-        return surplus
+_Answer = TypeVar("_Answer")
 
 
 class TLSStream:
@@ -94,8 +45,11 @@ class TLSStream:
         "_outgoing",
         "_plain",
         "_plain_at",
+        "_read_lock",
         "_reading_ahead",
         "_records",
+        "_shut",
+        "_write_lock",
         "half_sent",
     )
 
@@ -112,11 +66,14 @@ class TLSStream:
         self._plain = b""  # decrypted and not handed out, from _plain_at on
         self._plain_at = 0
         self.half_sent = False
+        self._shut = False  # a latch: the user has shut reading down
+        self._read_lock: Any = threading.RLock()
+        self._write_lock: Any = threading.RLock()
 
-    @property
-    def engine(self) -> ssl.SSLObject:
-        """What knows the certificate, the cipher and the version; use it under no wait."""
-        return self._engine
+    def ask(self, question: Callable[[ssl.SSLObject], _Answer]) -> _Answer:
+        """What the engine knows: certificate, cipher, version and the like; any thread."""
+        with self._mutex:
+            return question(self._engine)
 
     @property
     def socket(self) -> Any:
@@ -146,12 +103,14 @@ class TLSStream:
                 return
             self._feed_engine(self._next_record(deadline))
 
-    # --- reading -----------------------------------------------------------------------------------
+    # --- reading ---------------------------------------------------------------------------------
 
     def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
         plain, start = self._plain, self._plain_at
         if start == len(plain):
             plain, start = self._decrypt(deadline), 0
+        if self._shut:
+            return b""
         end = len(plain) if ahead and self._reading_ahead else start + missing
         if end >= len(plain):
             self._plain, self._plain_at = b"", 0
@@ -165,6 +124,15 @@ class TLSStream:
             plain = self._take(self._next_record(deadline))
             if plain is not None:
                 return plain
+            # A record for TLS itself; a peer that sends nothing else shall not keep us for ever,
+            # and may wait for the engine's answer.
+            if deadline is not None and deadline.expired:
+                raise WebSocketTimeoutException("Connection timed out")
+            if self._outgoing.pending and self._write_lock.acquire(blocking=False):
+                try:
+                    self.flush()
+                finally:
+                    self._write_lock.release()
 
     def _next_record(self, deadline: Deadline | None) -> bytes | bytearray:
         while True:
@@ -210,20 +178,32 @@ class TLSStream:
         self._lower.stop_reading_ahead()
 
     def pending(self) -> int:
-        # Through an https proxy whole records of ours may wait, decrypted, in the outer layer.
-        while self._plain_at == len(self._plain) and self._lower.pending():
-            self._records.feed(self._lower.read(self._records.missing, False))
-            record = self._records.next()
-            if record is not None:
-                self._plain, self._plain_at = self._take(record) or b"", 0
+        if self._shut:
+            return 0
+        if self._plain_at == len(self._plain) and self._lower.pending():
+            self._pull_from_below()
         return len(self._plain) - self._plain_at
+
+    def _pull_from_below(self) -> None:
+        """Through an https proxy whole records of ours may wait, decrypted, in the outer layer."""
+        if not self._read_lock.acquire(blocking=False):
+            return  # somebody is reading them just now
+        try:
+            while self._plain_at == len(self._plain) and self._lower.pending():
+                self._records.feed(self._lower.read(self._records.missing, False))
+                record = self._records.next()
+                if record is not None:
+                    self._plain, self._plain_at = self._take(record) or b"", 0
+        finally:
+            self._read_lock.release()
 
     def queued(self) -> int:
         return self._lower.queued() + self._records.held + len(self._plain) - self._plain_at
 
-    # --- writing -----------------------------------------------------------------------------------
+    # --- writing ---------------------------------------------------------------------------------
 
     def write(self, data: Bytes, deadline: Deadline | None = None) -> None:
+        self._check_sequence()
         # What was encrypted and not sent leaves a hole in the sequence: there is no way back.
         self.half_sent = True
         view = memoryview(data)
@@ -233,6 +213,10 @@ class TLSStream:
             if not view:
                 break
         self.half_sent = False
+
+    def _check_sequence(self) -> None:
+        if self.half_sent:
+            raise WebSocketConnectionClosedException("A TLS record was lost on its way out")
 
     def _encrypt(self, view: memoryview) -> bytes:
         try:
@@ -244,22 +228,59 @@ class TLSStream:
             raise translated(exc) from exc
 
     def write_now(self, data: Bytes) -> None:
+        self._check_sequence()
         self._lower.write_now(self._encrypt(memoryview(data)))
 
     def flush(self) -> None:
-        self._lower.write_now(self._outgoing.read())
+        with self._mutex:  # the reader's engine may be putting something out just now
+            output = self._outgoing.read()
+        self._lower.write_now(output)
 
-    # --- waiting, ending ---------------------------------------------------------------------------
+    # --- waiting ---------------------------------------------------------------------------------
 
-    def wait(self, write: bool, deadline: Deadline | None = None) -> tuple[bool, bool]:
-        if self.pending():
-            return True, False
+    def wait(self, write: bool, seconds: float | None) -> bool:
+        if self.pending() or self._shut:
+            return True
         if self._records.at_border:
             self._lower.give_back(self._records.give_back())
-        return self._lower.wait(write, deadline)
+        return self._lower.wait(write, seconds)
+
+    def patience(self, deadline: Deadline | None) -> float | None:
+        return self._lower.patience(deadline)
+
+    def settimeout(self, timeout: float | None) -> None:
+        self._lower.settimeout(timeout)
+
+    def share_locks(self, read_lock: Any, write_lock: Any) -> None:
+        self._read_lock, self._write_lock = read_lock, write_lock
+
+    # --- for who holds the socket: under the locks of the connection -----------------------------
+
+    def user_reads(self, size: int) -> bytes:
+        """As `read`; any thread."""
+        with self._read_lock:
+            return self.read(size, False)
+
+    def user_writes(self, data: Bytes) -> None:
+        """As `write`, any thread; with a timeout of 0 what the kernel does not take is kept."""
+        with self._write_lock:
+            if self.patience(None) != 0:
+                self.write(data)
+                return
+            self.flush()
+            if self.unsent:
+                raise WebSocketWouldBlockException("There is no room to write now (timeout is 0)")
+            self.write_now(data)
+
+    def user_shuts_reading(self) -> None:
+        """What still waits in the socket is not read any more."""
+        self._shut = True
+
+    # --- ending ----------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        self.finish_tls()
+        if not self.half_sent:
+            self.finish_tls()
         self._lower.finish()
 
     def finish_tls(self) -> None:
@@ -275,42 +296,5 @@ class TLSStream:
     def close(self) -> None:
         self._lower.close()
 
-
-CHUNK_OUT = 1 << 18  # what is encrypted at a time: bounds the copy of a large message
-
-
-class GuardedTLSStream(DuckStream):
-    """An `SSLSocket` that the user made: used as it is, one thread at a time under a mutex.
-
-    It is switched to non-blocking for each call and back, and waited for outside of the mutex.
-    """
-
-    __slots__ = ("_mutex",)
-
-    def __init__(self, sock: ssl.SSLSocket):
-        super().__init__(sock)
-        self._mutex = threading.RLock()
-
-    def _timed(self, call: Any, argument: Any, deadline: Deadline | None) -> Any:
-        while True:
-            with self._mutex:
-                timeout = self.socket.gettimeout()
-                self.socket.settimeout(0)
-                try:
-                    return call(argument)
-                except ssl.SSLWantReadError:
-                    read = True
-                except ssl.SSLWantWriteError:
-                    read = False
-                finally:
-                    self.socket.settimeout(timeout)
-            limit = patience(self.socket, deadline)
-            if limit == 0 and deadline is None:
-                raise BlockingIOError
-            if not any(wait_for(self.socket.fileno(), read, not read, limit)):
-                raise TimeoutError
-
-    def wake(self) -> None:
-        # The `shutdown` of SSLSocket drops its TLS state: the next read would return ciphertext.
-        with suppress(OSError):
-            super(ssl.SSLSocket, self.socket).shutdown(2)
+    def release(self) -> None:
+        self._lower.release()

@@ -17,6 +17,7 @@ from .._wire.frames import ABNORMAL, BINARY, CLOSE, NO_STATUS, PING, TEXT, Frame
 from .._wire.http1 import Request
 from .._wire.masking import fresh_key
 from ._line import Line
+from ._opening import Agreement
 from ._waiting import Alarm, instant, left
 
 __all__ = ["Connection"]
@@ -30,14 +31,14 @@ class Connection:
     `request` is the client's opening request, `subprotocol` what was agreed on, or None.
     """
 
-    def __init__(self, line: Line, request: Request, subprotocol: str | None, alarm: Alarm) -> None:
+    def __init__(self, line: Line, request: Request, agreed: Agreement, alarm: Alarm) -> None:
         self.request = request
-        self.subprotocol = subprotocol
+        self.subprotocol = agreed.subprotocol
         self._line = line
         self._alarm = alarm
-        self._receiver = Receiver(server=True)
+        self._receiver = Receiver(server=True, inflater=agreed.inflater)
         self._reading = threading.Lock()
-        self._sender = Sender(server=True)
+        self._sender = Sender(server=True, deflater=agreed.deflater)
         self._encoding = threading.Lock()  # never held while waiting
         self._over = False
 

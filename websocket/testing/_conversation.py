@@ -161,19 +161,16 @@ class Conversation:
                 data = b"" if self._at_end else self._read(until)
             except WebSocketTimeoutException as exc:
                 why = "the server was closed" if self._alarm.rang else f"{timeout} seconds"
-                raise AssertionError(
-                    f"expected {expected}, got {shown(came)} until {why}"
-                ) from exc
+                raise AssertionError(f"expected {expected}, got {shown(came)} until {why}") from exc
             if not data:
-                raise AssertionError(
-                    f"expected {expected}, got {shown(came)} and then the end"
-                )
+                raise AssertionError(f"expected {expected}, got {shown(came)} and then the end")
 
     def _read(self, until: float | None) -> bytes:
         """More bytes; a moment longer, too, when the server closes: they may be on their way."""
-        data = self._take(until, None if self._alarm.rang else self._alarm)
-        if data is not None:
-            return data
+        if not self._alarm.rang:
+            data = self._take(until, self._alarm)
+            if data is not None:
+                return data
         if self._last_chance is None:
             self._last_chance = instant(_LAST_CHANCE)
         return self._take(self._last_chance, None) or b""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Line"]
 
 _CHUNK = 65536
+_LAST_CHANCE = 0.25  # seconds to complete a request when the server closes
 _PATIENCE = 1.0  # seconds for the peer to take what was written last
 
 
@@ -92,21 +93,27 @@ class Line:
                     alarm=alarm,
                 )
 
-    def read_request(
-        self, until: float | None = None, alarm: Alarm | None = None
-    ) -> tuple[Request, bytes] | None:
-        """The request, and what came behind it; None if the alarm rang, or the end came, before it.
+    def read_request(self, until: float | None, alarm: Alarm) -> tuple[Request, bytes] | None:
+        """The request, and what came behind it; None if the end came before it, or a moment has
+        passed since the alarm: some clients cannot be answered before they have asked.
 
         Raises WebSocketException for what is no HTTP request.
         """
         reader = HeadReader("request")
+        heeded: Alarm | None = alarm
         while True:
-            data = self.read(until, alarm)
-            if not data:
+            try:
+                data = self.read(until, heeded)
+            except WebSocketTimeoutException:
                 return None
-            used = reader.feed(data)
+            if data is None:
+                heeded, until = None, instant(_LAST_CHANCE)
+                continue
+            used = reader.feed(data) if data else None
             if used is not None:
                 return reader.head(), data[used:]
+            if not data:
+                return None
 
     def wait_gone(self, alarm: Alarm) -> None:
         """Wait, without reading, until the peer has gone or the alarm rings."""

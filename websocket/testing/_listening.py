@@ -92,9 +92,9 @@ class Listening:
         self._arrived()
         name = f"websocket.testing {self.url} connection {number}"
         thread = threading.Thread(target=self._run, args=(line, number), name=name, daemon=True)
-        with self._lock:
+        with self._lock:  # or `close` would find a thread that cannot be joined yet
+            thread.start()
             self._lines[line] = thread
-        thread.start()
 
     def _help(self, line: Line) -> None:
         """Have what is queued on the line sent by a thread of its own."""

@@ -7,14 +7,15 @@ import binascii
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from .._protocol.deflate import Deflate, Deflater, Inflater, answer_offers
 from .._protocol.handshake import accept_value
 from .._wire.http1 import Headers, Request, Response
 
-__all__ = ["Rules", "answer", "completed", "refusal", "switching"]
+__all__ = ["Agreement", "Rules", "answer", "completed", "refusal", "switching"]
 
 Subprotocols = Sequence[str] | Callable[[list[str]], "str | None"]
 
-_GUIDS_BYTES = 16  # RFC 6455 4.1: the key is that many bytes, in Base64
+_KEY_BYTES = 16  # RFC 6455 4.1: the key is that many bytes, in Base64
 
 
 class Rules(NamedTuple):
@@ -23,10 +24,19 @@ class Rules(NamedTuple):
     subprotocols: Subprotocols | None = None
     origins: Sequence[str | None] | None = None
     on_request: Callable[[Request], Response | None] | None = None
+    compression: Deflate | None = None
 
 
-def answer(request: Request, rules: Rules) -> tuple[Response, str | None]:
-    """The response, status 101 where all is well, and the subprotocol that it names.
+class Agreement(NamedTuple):
+    """What client and server settled, as far as the open connection depends on it."""
+
+    subprotocol: str | None = None
+    inflater: Inflater | None = None
+    deflater: Deflater | None = None
+
+
+def answer(request: Request, rules: Rules) -> tuple[Response, Agreement]:
+    """The response, status 101 where all is well, and what it agrees to.
 
     Raises what `on_request` raises, and TypeError for what it should not return.
     """
@@ -37,12 +47,20 @@ def answer(request: Request, rules: Rules) -> tuple[Response, str | None]:
                 f"on_request returned a {type(said).__name__}, expected None or a Response"
             )
         if said.status != 101:
-            return said, None
+            return said, Agreement()
     refused = _fault(request) or _foreign(request, rules.origins)
     if refused is not None:
-        return refused, None
+        return refused, Agreement()
     subprotocol = _choose(_tokens(request, "Sec-WebSocket-Protocol"), rules.subprotocols)
-    return switching(request, () if said is None else said.headers, subprotocol), subprotocol
+    response = switching(request, () if said is None else said.headers, subprotocol)
+    name = "Sec-WebSocket-Extensions"
+    if rules.compression is None or name in response.headers:
+        return response, Agreement(subprotocol)
+    agreed = answer_offers(", ".join(request.headers.get_all(name)), rules.compression)
+    if agreed is None:
+        return response, Agreement(subprotocol)
+    response.headers[name], inflater, deflater = agreed
+    return response, Agreement(subprotocol, inflater, deflater)
 
 
 def switching(
@@ -120,7 +138,7 @@ def _fault(request: Request) -> Response | None:
 
 def _is_key(text: str) -> bool:
     try:
-        return len(base64.b64decode(text, validate=True)) == _GUIDS_BYTES
+        return len(base64.b64decode(text, validate=True)) == _KEY_BYTES
     except (binascii.Error, ValueError):
         return False
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .._exceptions import WebSocketConnectionClosedException, WebSocketException
 from .._logging import error
+from .._protocol.deflate import Deflate, as_deflate
 from .._protocol.sending import Payload
 from .._wire.frames import BINARY, TEXT, encode_frame
 from .._wire.http1 import Request, Response, encode_response
@@ -42,7 +43,7 @@ def serve(
     origins: Sequence[str | None] | None = None,
     on_request: Callable[[Request], Response | None] | None = None,
     unix_socket: str | None = None,
-    compression: None = None,
+    compression: Literal["deflate"] | Deflate | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
 ) -> Server:
@@ -61,14 +62,13 @@ def serve(
     filled in (with status 101 all goes on, and its headers are added to those of the 101).
     `unix_socket` is a path to listen on instead of `host` and `port` (0: any free one).
 
-    Raises OSError when it cannot listen, ValueError for a `compression` other than None.
+    `compression` is "deflate" or a `Deflate`, of which `server_...` bounds the server itself and
+    `client_...` the clients; permessage-deflate is agreed on with those that offer it.
+
+    Raises OSError when it cannot listen, ValueError and TypeError for a `compression` that is none.
     This is a test aid: it has no limits and no protection against a flood of clients.
     """
-    if compression is not None:  # pyright: ignore[reportUnnecessaryComparison]
-        raise ValueError(
-            f"compression is {compression!r}, expected None: the test server has no compression yet"
-        )
-    rules = Rules(subprotocols, origins, on_request)
+    rules = Rules(subprotocols, origins, on_request, as_deflate(compression))
     return Server(handler, rules, ssl, unix_socket, host, port)
 
 
@@ -158,14 +158,14 @@ class Server(Listening):
             request, surplus = came
             method = request.method
             try:
-                response, subprotocol = answer(request, self._rules)
+                response, agreed = answer(request, self._rules)
                 if response.status != 101:
                     return completed(response, method), None
                 head = encode_response(response)
             except BaseException as exc:
                 self._failed("on_request", exc)
                 return completed(refusal(500, "on_request failed"), method), None
-            connection = Connection(line, request, subprotocol, self._closing)
+            connection = Connection(line, request, agreed, self._closing)
             connection.feed(surplus)
             with self._lock:
                 # Under the lock, so that no close frame and no broadcast overtakes the 101.

@@ -1,0 +1,66 @@
+"""`RecordSplitter`: ciphertext in any cut -> whole TLS records."""
+
+from __future__ import annotations
+
+__all__ = ["RecordSplitter"]
+
+_HEADER = 5  # type, version, length (RFC 8446 5.1)
+
+
+class RecordSplitter:
+    """Ciphertext in any cut -> whole TLS records; so that those behind stay the kernel's."""
+
+    __slots__ = ("_buffer", "_cut", "_position", "missing")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._position = 0
+        self._cut = bytearray()  # the beginning of a record that came without its end
+        self.missing = _HEADER
+
+    @property
+    def at_border(self) -> bool:
+        return not self._cut
+
+    @property
+    def held(self) -> int:
+        """Bytes of whole and cut records in here; those of a cut one wait for their rest."""
+        return len(self._buffer) - self._position
+
+    def feed(self, data: bytes) -> None:
+        if self._cut:
+            self._cut += data
+        else:
+            self._buffer, self._position = data, 0
+
+    def next(self) -> bytes | bytearray | None:
+        """The next record, or None: `missing` more bytes are needed."""
+        if self._cut:
+            return self._next_cut()
+        buffer, start = self._buffer, self._position
+        end = start + _HEADER
+        if end <= len(buffer):
+            end += buffer[start + 3] << 8 | buffer[start + 4]
+            if end <= len(buffer):
+                self._position = end
+                return buffer[start:end]
+        self.missing = end - len(buffer)
+        self._cut += buffer[start:]
+        self._buffer, self._position = b"", 0
+        return None
+
+    def _next_cut(self) -> bytearray | None:
+        cut = self._cut
+        end = _HEADER if len(cut) < _HEADER else _HEADER + (cut[3] << 8 | cut[4])
+        self.missing = end - len(cut)
+        if self.missing > 0:
+            return None
+        self._cut = bytearray()
+        self.missing = _HEADER
+        return cut
+
+    def give_back(self) -> bytes:
+        """The bytes behind the last record, as if they had never been fed."""
+        surplus = self._buffer[self._position :]
+        self._buffer, self._position = b"", 0
+        return surplus

@@ -1,0 +1,125 @@
+"""`Writing`: the sending half of a connection: one frame at a time, one message at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from . import _logging
+from ._exceptions import (
+    WebSocketConnectionClosedException,
+    WebSocketException,
+    WebSocketTimeoutException,
+    WebSocketWouldBlockException,
+)
+from ._line import Line
+from ._protocol.sending import Payload
+from ._wire.frames import CLOSE, Close
+
+__all__ = ["Writing"]
+
+
+class Writing(Line):
+    """The send verbs. Their caller is the only one who ever waits to write."""
+
+    def send(self, opcode: int, payload: Payload, fin: bool = True, compress: bool = True) -> int:
+        """Write one frame, a whole message unless `fin` is False; waits for the kernel to take it.
+
+        Returns the number of bytes on the wire. Raises WebSocketTimeoutException and
+        WebSocketConnectionClosedException; if half of the frame had gone, the connection is over.
+        """
+        return self._write(opcode < CLOSE, self.sender.message, opcode, payload, fin, compress)
+
+    def send_raw(self, frame: bytes, is_data: bool) -> int:
+        """Write bytes that are a frame already."""
+        return self._write(is_data, self.sender.raw, frame)
+
+    def send_fragment(self, opcode: int, payload: Payload, fin: bool, compress: bool = True) -> int:
+        """One fragment of the message that this thread has begun with `begin_message`; `compress`
+        of the first one counts for all."""
+        return self._write(False, self.sender.message, opcode, payload, fin, compress)
+
+    def send_close(self, said: Close) -> int:
+        """Write our close frame, if none was sent before; data may still be received."""
+        return self._write(False, self.sender.close, said.code, said.reason)
+
+    def _write(self, in_turn: bool, encode: Callable[..., bytes], *what: Any) -> int:
+        data = b""
+        try:
+            with self.write_lock:
+                if self._writing:
+                    raise RuntimeError("a send inside of a send: called from a signal handler?")
+                if in_turn and self._message_owner is not None:
+                    self._wait_for_turn()
+                try:
+                    self._writing = True
+                    if self.over:
+                        raise self.closed_error()
+                    if self._owed or self.stream.unsent:
+                        self._pay()
+                    data = encode(*what)
+                    if data:
+                        self.stream.write(data)
+                except BaseException as exc:
+                    self._not_written(exc, bool(data))
+                    raise
+                finally:
+                    self._writing = False
+        finally:
+            if self._owed:
+                self._try_to_pay()
+            if self._chores:
+                self._do_chores()
+        if _logging.tracing:
+            _logging.trace(f"++Sent raw: {data!r}")
+        return len(data)
+
+    def _not_written(self, exc: BaseException, encoded: bool) -> None:
+        """What a frame that did not go out means for the connection."""
+        ours = isinstance(exc, WebSocketException)
+        said = self.sender.our_close is not None
+        if ours and (self.over or (said and not encoded)):
+            raise self.closed_error() from exc
+        if isinstance(exc, Exception) and not self.stream.half_sent:
+            if isinstance(exc, WebSocketConnectionClosedException):
+                self._remember(exc)
+                self.sender.abandon()  # what the peer sent before it went may still be read
+                return
+            if not said and (not encoded or isinstance(exc, WebSocketTimeoutException)):
+                self.sender.unsent()
+                return  # nothing has begun, nothing is harmed
+        if ours:
+            self._remember(exc)  # type: ignore[arg-type]
+        self.end()
+
+    # --- a message in fragments keeps other threads' data out, but not their control frames ------
+
+    def begin_message(self) -> None:
+        """Claim the data frames for this thread's fragments; waits for other such messages."""
+        with self.write_lock:
+            if self._message_owner is not None:
+                self._wait_for_turn()
+            self._message_owner = threading.get_ident()
+
+    def end_message(self) -> None:
+        """Let others send data again."""
+        with self.write_lock:
+            self._message_owner = None
+            self._message_done.notify_all()
+        if self._chores:
+            self._do_chores()
+
+    def _wait_for_turn(self) -> None:
+        if self._message_owner == threading.get_ident():
+            raise RuntimeError("a message inside of a message: its fragments are still being sent")
+        patience = self.stream.patience(None)
+        free = self._message_done.wait_for(
+            lambda: self._message_owner is None or self.over or self.sender.our_close is not None,
+            patience,
+        )
+        if not free:
+            kind = WebSocketWouldBlockException if patience == 0 else WebSocketTimeoutException
+            raise kind("Another thread's message is still being sent")
+        if self._message_owner is not None:
+            raise self.closed_error()
