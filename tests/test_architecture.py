@@ -93,6 +93,7 @@ PURE = ("_wire", "_protocol")
 SLOW = {"hashlib", "http", "json", "logging", "netrc", "ssl", "urllib", "uuid", "zlib"}
 """They take longer to import than we do, so only functions that need them import them ..."""
 MAY_BE_SLOW = {
+    "_transport.guarded_stream",
     "_transport.tls_socket",
     "_transport.tls_stream",
     "_ssl_compat",

@@ -6,22 +6,24 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import _logging
 from ._abnf import ABNF
+from ._callbacks import ORIGINALS, Callbacks
 from ._cookiejar import SimpleCookieJar
 from ._core import WebSocket, getdefaulttimeout
+from ._dispatched import DispatchedSession
 from ._dispatcher import Dispatcher, DispatcherBase, SSLDispatcher, WrappedDispatcher
 from ._exceptions import WebSocketConnectionClosedException, WebSocketException
 from ._reconnect import Plan
-from ._session import Session
 from ._wire.urls import parse_url
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import ConnectionOptions, HeaderOption
+    from ._options import FurtherOptions, HeaderOption
+    from ._session import Session
 
 __all__ = ["WebSocketApp", "set_reconnect"]
 
@@ -36,7 +38,7 @@ def set_reconnect(reconnectInterval: float) -> None:
     _default_reconnect = reconnectInterval
 
 
-class WebSocketApp:
+class WebSocketApp(Callbacks):
     """A connection that lives by callbacks: set them, then `run_forever()`.
 
     `url` and `header` may be callables, asked before every attempt. Callbacks get the app, then:
@@ -88,10 +90,8 @@ class WebSocketApp:
         self.subprotocols = subprotocols
         self.prepared_socket = socket
         self.sock: Any = None
-        self.last_ping_tm = 0.0
-        self.last_pong_tm = 0.0
-        self.ping_thread: threading.Thread | None = None
-        self.stop_ping: threading.Event | None = None
+        self.last_ping_tm = self.last_pong_tm = 0.0
+        self.ping_thread = self.stop_ping = None
         self.ping_interval: float = 0
         self.ping_timeout: float | None = None
         self.ping_payload: str | bytes = ""
@@ -101,9 +101,10 @@ class WebSocketApp:
         self.last_close_frame: ABNF | None = None
         self._keep_running = False
         self._session: Session | None = None
-        self._thread: int | None = None  # of the run
+        self._stops = 0  # how often somebody wanted the run to end
+        self._spent_socket: Any = None
 
-    # --- verbs -------------------------------------------------------------------------------------
+    # --- verbs ------------------------------------------------------------------------------------
 
     def send(self, data: Any, opcode: int = ABNF.OPCODE_TEXT) -> None:
         """Send a message; raises WebSocketConnectionClosedException when there is no connection,
@@ -123,40 +124,67 @@ class WebSocketApp:
     def close(self, **kwargs: Any) -> None:
         """End the run: `status`, `reason` and `timeout` are those of `WebSocket.close`.
 
-        Any thread, callback or signal handler may call it, in every phase of the run; waits for the
-        closing handshake where there is a connection. Before a run it does nothing.
+        Any thread, callback or signal handler may call it, in every phase of the run. Waits for the
+        closing handshake where there is a connection, but not in a signal handler that has
+        interrupted the run: there `run_forever` does. Before a run it does nothing.
         """
-        session, sock = self._session, self.sock
+        self._stops += 1  # for a run that has been entered and has no session yet
         self._keep_running = False
+        session, sock = self._session, self.sock
         if session is not None:
             session.stop()
         if sock is not None:
-            sock.close(**kwargs)
-            frame = getattr(sock, "close_frame", None)
-            if frame is not None:
-                self.last_close_frame = frame
-            if self.sock is sock:
-                self.sock = None
+            if session is not None and session.busy_here():
+                # In a signal handler nobody may wait for the reader that it has interrupted.
+                self._close_behind(session, sock, kwargs)
+            else:
+                self._close_now(sock, kwargs)
         if session is not None:
             session.stopped_outside()
 
+    def _close_behind(self, session: Session, sock: Any, how: dict[str, Any]) -> None:
+        def close() -> None:
+            self._close_now(sock, how)
+            session.stopped_outside()
+
+        threading.Thread(target=close, name="websocket close", daemon=True).start()
+
+    def _close_now(self, sock: Any, how: dict[str, Any]) -> None:
+        try:
+            sock.close(**how)
+        except Exception:
+            with suppress(Exception):
+                sock.shutdown()  # the run has been told to end, and must not hang in a read
+            raise
+        frame = getattr(sock, "close_frame", None)
+        if frame is not None:
+            self.last_close_frame = frame
+        if self.sock is sock:
+            self.sock = None
+
     @property
     def keep_running(self) -> bool:
-        """Whether a run goes on; assigning False, in a callback or another thread, ends it."""
+        """Whether a run goes on; assigning False, in a callback, another thread or a signal
+        handler, ends it. The assignment does not wait for the closing handshake."""
         return self._keep_running
 
     @keep_running.setter
     def keep_running(self, keep_running: bool) -> None:
         self._keep_running = keep_running
-        session = self._session
-        if not keep_running and session is not None:
-            session.interrupt_reading()
+        if keep_running:
+            return
+        self._stops += 1
+        session, sock = self._session, self.sock
+        if session is not None:
+            session.stop()
+            if sock is not None and not session.in_callback():
+                self._close_behind(session, sock, {})
 
     def ready(self) -> Any:
         """Truthy while there is an open connection."""
         return self.sock and self.sock.connected
 
-    # --- running -----------------------------------------------------------------------------------
+    # --- running ----------------------------------------------------------------------------------
 
     def run_forever(
         self,
@@ -181,7 +209,7 @@ class WebSocketApp:
         *,
         timeout: float | None = None,
         retry: Callable[[BaseException], bool] | None = None,
-        **options: Unpack[ConnectionOptions],
+        **options: Unpack[FurtherOptions],
     ) -> bool:
         """Connect and call back until the connection ends, or, with `reconnect`, until `close()`.
 
@@ -194,6 +222,7 @@ class WebSocketApp:
         Returns False when the run was ended by the server's close frame or by `close()`, True when
         any other failure was seen. Raises WebSocketException and ValueError for bad arguments.
         """
+        stops = self._stops
         self._check_run(ping_interval, ping_timeout)
         if reconnect is None:
             reconnect = _default_reconnect
@@ -216,14 +245,14 @@ class WebSocketApp:
         )
         if given.get("cookiejar") is None:
             given["cookiejar"] = SimpleCookieJar()  # this run's session, on no other connection
-        session = Session(
+        session = DispatchedSession(
             self,
-            lambda: self._make_socket(sockopt, sslopt, skip_utf8_validation),
-            lambda first: self._attempt_options(first, given),
+            partial(self._make_socket, sockopt, sslopt, skip_utf8_validation),
+            partial(self._attempt_options, given),
             plan,
             timeout if timeout is not None else getdefaulttimeout(),
         )
-        return self._run(session, dispatcher)
+        return self._run(session, dispatcher, stops)
 
     def _check_run(self, ping_interval: float | None, ping_timeout: float | None) -> None:
         if ping_timeout is not None and ping_timeout <= 0:
@@ -234,16 +263,17 @@ class WebSocketApp:
             raise WebSocketException(
                 f"Ensure ping_interval > ping_timeout: {ping_interval!r} and {ping_timeout!r}"
             )
-        if self.sock or (self._session is not None and not self._session.finished):
-            raise WebSocketException("socket is already opened")
 
-    def _run(self, session: Session, dispatcher: Any) -> bool:
-        self.has_errored = False
-        self.has_done_teardown = False
+    def _run(self, session: DispatchedSession, dispatcher: Any, stops: int) -> bool:
+        with self.has_done_teardown_lock:
+            if self.sock or self._session is not None:
+                raise WebSocketException("socket is already opened")
+            self._session = session
+        self.has_errored = self.has_done_teardown = False
         self.last_close_frame = None
-        self._thread = threading.get_ident()
         self._keep_running = True
-        self._session = session
+        if self._stops != stops:  # closed since `run_forever` was entered
+            session.stop()
         try:
             chosen = self.create_dispatcher(
                 self.ping_timeout, dispatcher, self._is_secure(), session.disconnected
@@ -251,10 +281,12 @@ class WebSocketApp:
         except BaseException:
             self._run_is_over(session)
             raise
-        if dispatcher is None and type(chosen).read is _read_by_selector:
+        if dispatcher is not None or isinstance(chosen, WrappedDispatcher):
+            session.start(chosen)
+        elif type(chosen) in (Dispatcher, SSLDispatcher) and Dispatcher.read is _read_by_selector:
             session.run()
         else:
-            session.start(chosen)
+            session.run_with(chosen)
         return self.has_errored
 
     def _is_secure(self) -> bool:
@@ -270,17 +302,19 @@ class WebSocketApp:
             enable_multithread=True,
         )
 
-    def _attempt_options(self, first: bool, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """URL and options of one attempt; a socket of the user's serves only for the first."""
-        own_pings = self.ping_interval and not self._overrides("_send_ping")
+    def _attempt_options(self, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """URL and options of one attempt; a socket of the user's serves only for one."""
+        own_pings = self._own_pings()
+        socket = None if self.prepared_socket is self._spent_socket else self.prepared_socket
+        self._spent_socket = self.prepared_socket
         options = dict(
             given,
             header=self.header() if callable(self.header) else self.header,
             cookie=self.cookie,
             subprotocols=self.subprotocols,
-            socket=self.prepared_socket if first else None,
-            ping_interval=self.ping_interval if own_pings else None,
-            ping_timeout=self.ping_timeout if own_pings else None,
+            socket=socket,
+            ping_interval=None if own_pings else self.ping_interval,
+            ping_timeout=None if own_pings else self.ping_timeout,
             _ping_payload=self.ping_payload,
             _on_ping=self._note_ping,
         )
@@ -293,9 +327,8 @@ class WebSocketApp:
         if self._session is session:
             self.sock = None
             self._keep_running = False
-            self._session = None
-            self._thread = None
             self.has_done_teardown = True
+            self._session = None
 
     def create_dispatcher(
         self,
@@ -304,76 +337,11 @@ class WebSocketApp:
         is_ssl: bool = False,
         handleDisconnect: Callable[..., object] | None = None,
     ) -> DispatcherBase:
-        """What waits for the socket: a caller's loop wrapped, or the sign that the run just reads."""
+        """What waits for the socket: a caller's loop, wrapped, or the sign that the run reads."""
         if dispatcher is not None:
             return WrappedDispatcher(self, ping_timeout, dispatcher, handleDisconnect)
         kind = SSLDispatcher if is_ssl else Dispatcher
         return kind(self, ping_timeout or 10)
 
-    # --- pings of a subclass -----------------------------------------------------------------------
 
-    def _overrides(self, name: str) -> bool:
-        return name in self.__dict__ or getattr(type(self), name) is not getattr(WebSocketApp, name)
-
-    def _start_ping_thread_if_overridden(self) -> None:
-        if self.ping_interval and self._overrides("_send_ping"):
-            self._start_ping_thread()
-
-    def _start_ping_thread(self) -> None:
-        """Run `_send_ping` in a thread of its own; the library's own pings need none."""
-        self.last_ping_tm = self.last_pong_tm = 0.0
-        self.stop_ping = threading.Event()
-        self.ping_thread = threading.Thread(target=self._send_ping, daemon=True)
-        self.ping_thread.start()
-
-    def _stop_ping_thread(self) -> None:
-        if self.stop_ping is not None:
-            self.stop_ping.set()
-        thread = self.ping_thread
-        if thread is not None and thread is not threading.current_thread() and thread.is_alive():
-            thread.join(3)
-            if thread.is_alive():
-                _logging.warning("the ping thread has not stopped within 3 s")
-        self.last_ping_tm = self.last_pong_tm = 0.0
-        self.stop_ping = self.ping_thread = None
-
-    def _send_ping(self) -> None:
-        """Send a ping every interval until `stop_ping` is set."""
-        stop = self.stop_ping
-        while stop is not None and not stop.wait(self.ping_interval) and self._keep_running:
-            self.last_ping_tm = time.time()
-            with suppress(Exception):
-                self.sock.ping(self.ping_payload)
-
-    # --- callbacks ---------------------------------------------------------------------------------
-
-    def _callback(self, callback: Callable[..., object] | None, *args: Any) -> None:
-        if not callback:
-            return
-        try:
-            callback(self, *args)
-        except Exception as exc:
-            _logging.error(f"error from callback {callback}: {exc}", exc)
-            if self.on_error and callback is not self.on_error:
-                self._report(exc)
-
-    def _report(self, exc: Exception) -> None:
-        """Tell `on_error` of another callback's failure; its own is only logged."""
-        try:
-            assert self.on_error is not None
-            self.on_error(self, exc)
-        except Exception as own:
-            _logging.error(f"error from callback {self.on_error}: {own}", own)
-
-    def _get_close_args(self, close_frame: Any) -> list[Any]:
-        """What `on_close` is told: [code, reason], None for what was not said."""
-        if not self.on_close or close_frame is None:
-            return [None, None]
-        return list(self._parse_close_frame(close_frame))
-
-    def _parse_close_frame(self, close_frame: Any) -> tuple[int | None, str | None]:
-        data = close_frame.data if close_frame is not None else b""
-        body = data.encode() if isinstance(data, str) else bytes(data or b"")
-        if len(body) < 2:
-            return None, None
-        return int.from_bytes(body[:2], "big"), body[2:].decode(errors="replace") or None
+ORIGINALS.update(vars(WebSocketApp))

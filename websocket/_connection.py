@@ -34,7 +34,7 @@ from ._protocol.receiving import Receiver
 from ._protocol.sending import Sender
 from ._transport.deadline import Deadline
 from ._transport.streams import Stream
-from ._wire.frames import CLOSE, PING, PONG, Close, Frame, encode_frame
+from ._wire.frames import CLOSE, PONG, Close, Frame, encode_frame
 from ._writing import Writing
 
 __all__ = ["Connection"]

@@ -12,13 +12,12 @@ import selectors
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from ._raw import send
 from ._transport.deadline import Attempt, Deadline
 
-__all__ = ["Dispatcher", "DispatcherBase", "DispatchedStream", "SSLDispatcher", "WrappedDispatcher"]
+__all__ = ["Dispatcher", "DispatcherBase", "SSLDispatcher", "WrappedDispatcher"]
 
 _PATIENCE = 10  # seconds of one wait where the app has no ping_timeout
 
@@ -105,56 +104,37 @@ class WrappedDispatcher(DispatcherBase):
         sock: Any,
         read_callback: Callable[[], object],
         check_callback: Callable[[], object],
-    ) -> None:
-        """Have the loop call `read_callback` when readable, `check_callback` now and then."""
-        self.dispatcher.read(sock, read_callback)
+    ) -> Any:
+        """Have the loop call `read_callback` when readable, `check_callback` now and then; returns
+        what the loop gave for the first of them."""
+        watch = self.dispatcher.read(sock, read_callback)
         if self.ping_timeout:
             self.timeout(self.ping_timeout, check_callback)
+        return watch
 
-    def timeout(self, seconds: float | None, callback: Callable[..., object], *args: Any) -> None:
-        """Have the loop call back after so many seconds."""
-        self.dispatcher.timeout(seconds, callback, *args)
+    def timeout(self, seconds: float | None, callback: Callable[..., object], *args: Any) -> Any:
+        """Have the loop call back after so many seconds; returns what it gave for that."""
+        return self.dispatcher.timeout(seconds, callback, *args)
 
-    def reconnect(self, seconds: float, reconnector: Callable[..., object]) -> None:
+    def reconnect(self, seconds: float, reconnector: Callable[..., object]) -> Any:
         """Have the loop call `reconnector(True)` after so many seconds."""
-        self.timeout(seconds, reconnector, True)
+        return self.timeout(seconds, reconnector, True)
 
-    def remove(self, ws: Any) -> None:
-        """Tell a loop that wants to know that this WebSocket's socket is about to be closed."""
-        remove = getattr(self.dispatcher, "remove", None)
-        connection = getattr(ws, "_connection", None)
-        if remove is not None and connection is not None:
-            remove(connection.stream.socket)
-
-    def send(self, sock: Any, data: bytes | str) -> int:
-        """Have the loop write all of `data`; its length, since all of it counts as written."""
-        self.dispatcher.buffwrite(sock, data, send, self.handleDisconnect)
+    def send(
+        self, sock: Any, data: bytes | str, by: Callable[[Any, bytes], int] | None = None
+    ) -> int:
+        """Have the loop write all of `data`, by `by(sock, part)` where that is given; returns the
+        length of `data`, since all of it counts as written."""
+        self.dispatcher.buffwrite(sock, data, send if by is None else by, self.handleDisconnect)
         return len(data)
 
+    def release(self, sock: Any) -> None:
+        """Have the loop forget what it was to write to a socket that is about to be closed."""
+        release = getattr(self.dispatcher, "release_buff", None)
+        if release is not None:
+            release(sock)
 
-class DispatchedStream:
-    """A stream whose writes go through a dispatcher; all else goes straight to the stream below."""
-
-    def __init__(self, stream: Any, dispatcher: Any):
-        self._below = stream
-        self._dispatcher = dispatcher
-        self.half_sent = False
-        self.unsent = b""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._below, name)
-
-    def write(self, data: Any, deadline: Deadline | None = None) -> None:
-        """Hand all of `data` to the dispatcher, part by part if it takes only a part."""
-        rest = bytes(data)
-        while rest:
-            rest = rest[self._dispatcher.send(self._below.socket, rest) :]
-
-    def write_now(self, data: Any) -> None:
-        """The same: a dispatcher takes everything at once."""
-        self.write(data)
-
-    def flush(self) -> None:
-        """Nothing is kept here."""
-        with suppress(OSError):
-            self._below.flush()
+    def is_running(self) -> bool:
+        """Whether the loop says that it is running; False for one that does not say."""
+        is_running = getattr(self.dispatcher, "is_running", None)
+        return is_running is not None and is_running() is True

@@ -118,10 +118,11 @@ class Heartbeat:
 
     def missed(self, now: float, unread: int, consumed: int) -> bool:
         """Whether the oldest pong is missed, given what the reader has still before it."""
-        since = self._waiting_since()
-        if self.timeout is None or since is None or now < since + self.timeout:
-            return False
         with self._guard:
+            if self.timeout is None or not self._unanswered:
+                return False
+            if now < self._unanswered[0][0] + self.timeout:
+                return False
             if self._must_consume is None:
                 self._must_consume = consumed + unread
             if unread and consumed < self._must_consume:
@@ -129,7 +130,7 @@ class Heartbeat:
                 return False
             if self._suspect_since is None:
                 self._suspect_since = now
-            return bool(self._unanswered) and now - self._suspect_since >= _GRACE
+            return now - self._suspect_since >= _GRACE
 
 
 def turn(connection: Watched, now: float) -> float | None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ._cookiejar import SimpleCookieJar
     from ._protocol.deflate import Deflate
 
-__all__ = ["Auth", "ConnectionOptions", "HeaderOption", "Header", "ProxyOption"]
+__all__ = ["Auth", "ConnectionOptions", "FurtherOptions", "Header", "HeaderOption", "ProxyOption"]
 
 Header = Mapping[str, str | None] | Iterable[str] | str
 HeaderOption = Header | Callable[[], Header | None] | None
@@ -19,44 +19,24 @@ Auth = tuple[str, str] | Callable[[str], str | None] | Literal["netrc"] | None
 ProxyOption = str | Literal[False] | Callable[[str, int, bool], str | None] | None
 
 
-class ConnectionOptions(TypedDict, total=False):
-    """Every option of `connect`; each may be None, which means its default.
-
-    Durations are seconds, sizes are bytes. Options that nobody knows are ignored.
-    """
+class FurtherOptions(TypedDict, total=False):
+    """The options of `connect` that `WebSocketApp` and its `run_forever` do not name themselves."""
 
     # The opening request
-    header: HeaderOption
-    cookie: str | None
     cookiejar: SimpleCookieJar | http.cookiejar.CookieJar | None
-    origin: str | None
-    suppress_origin: bool | None
-    host: str | None
-    suppress_host: bool | None
     connection: str | None
-    subprotocols: Sequence[str] | None
     require_subprotocol: bool | None
     user_agent: str | None
     auth: Auth
 
     # The way to the server
-    timeout: float | None
-    socket: Any
     address: tuple[str, int] | None
     source_address: tuple[str, int] | None
     unix_socket: str | None
-    sockopt: Sequence[tuple[Any, ...]] | None
-    sslopt: Mapping[str, Any] | None
     redirect_limit: int | None
     proxy: ProxyOption
-    proxy_type: str | None
     proxy_sslopt: Mapping[str, Any] | None
     proxy_header: Header | None
-    http_proxy_host: str | None
-    http_proxy_port: int | str | None
-    http_proxy_auth: tuple[str, str] | None
-    http_proxy_timeout: float | None
-    http_no_proxy: Sequence[str] | str | None
 
     # Limits
     max_size: int | None
@@ -66,8 +46,38 @@ class ConnectionOptions(TypedDict, total=False):
     max_interim: int | None
 
     # The open connection
-    ping_interval: float | None
-    ping_timeout: float | None
     compression: Literal["deflate"] | Deflate | None
     autoping: bool | None
     autoclose: bool | None
+
+
+class ConnectionOptions(FurtherOptions, total=False):
+    """Every option of `connect`; each may be None, which means its default.
+
+    Durations are seconds, sizes are bytes. Options that nobody knows are ignored.
+    """
+
+    # The opening request
+    header: HeaderOption
+    cookie: str | None
+    origin: str | None
+    suppress_origin: bool | None
+    host: str | None
+    suppress_host: bool | None
+    subprotocols: Sequence[str] | None
+
+    # The way to the server
+    timeout: float | None
+    socket: Any
+    sockopt: Sequence[tuple[Any, ...]] | None
+    sslopt: Mapping[str, Any] | None
+    proxy_type: str | None
+    http_proxy_host: str | None
+    http_proxy_port: int | str | None
+    http_proxy_auth: tuple[str, str] | None
+    http_proxy_timeout: float | None
+    http_no_proxy: Sequence[str] | str | None
+
+    # The open connection
+    ping_interval: float | None
+    ping_timeout: float | None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ._cookiejar import SimpleCookieJar
 from ._core import WebSocket, getdefaulttimeout
-from ._exceptions import WebSocketBadStatusException, WebSocketException
+from ._exceptions import WebSocketBadStatusException, WebSocketConnectionClosedException
 from ._transport.deadline import Attempt, Deadline
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ._options import ConnectionOptions
 
 __all__ = ["Backoff", "Outage", "Plan", "Reconnecting", "reconnecting", "worth_retrying"]
+
+_NORMAL = (1000, 1001, 1005)  # close codes of a server that just goes
 
 # RFC 9110 15.5: the request was at fault, except where it was only too early or too often.
 _TRY_AGAIN = (408, 425, 429)
@@ -115,10 +117,16 @@ def retry_after(exc: BaseException | None) -> float:
         return min(float(text), 86400.0)
     if not text:
         return 0.0
+    from datetime import timezone
     from email.utils import parsedate_to_datetime
 
     try:
-        return min(max(0.0, parsedate_to_datetime(text).timestamp() - time.time()), 86400.0)
+        when = parsedate_to_datetime(text)
+        if (
+            when.tzinfo is None
+        ):  # RFC 9110 5.6.7: an HTTP-date is in UTC, also where it does not say
+            when = when.replace(tzinfo=timezone.utc)
+        return min(max(0.0, when.timestamp() - time.time()), 86400.0)
     except (ValueError, TypeError, OverflowError):
         return 0.0
 
@@ -127,10 +135,16 @@ def worth_retrying(exc: BaseException | None) -> bool:
     """Whether time can heal it: not misuse, not a certificate, not most refusals with 4xx."""
     if isinstance(exc, WebSocketBadStatusException):
         return not 400 <= exc.status_code < 500 or exc.status_code in _TRY_AGAIN
-    ssl = sys.modules.get("ssl")
-    if ssl is not None and isinstance(exc, ssl.SSLCertVerificationError):
-        return False
-    return exc is None or isinstance(exc, (OSError, WebSocketException))
+    # A failed certificate verification is among these: it is a ValueError, too.
+    return not isinstance(exc, (ValueError, TypeError))
+
+
+def _closed_by(code: int, reason: str | None) -> WebSocketConnectionClosedException:
+    """A close by the peer as the exception that `retry` predicates look at."""
+    said = code if code not in (1005, 1006) else None  # RFC 6455 7.4.1: these never travel
+    return WebSocketConnectionClosedException(
+        f"Connection closed (code {code})", status_code=said, reason=reason or None
+    )
 
 
 class Reconnecting(Iterator[WebSocket]):
@@ -138,7 +152,7 @@ class Reconnecting(Iterator[WebSocket]):
 
     def __init__(
         self,
-        url: str,
+        url: str | Callable[[], str],
         backoff: Backoff | None,
         retry: Callable[[BaseException], bool] | None,
         options: dict[str, Any],
@@ -153,8 +167,6 @@ class Reconnecting(Iterator[WebSocket]):
             if name in options
         }
         if options.get("cookiejar") is None:
-            from ._cookiejar import SimpleCookieJar
-
             options["cookiejar"] = SimpleCookieJar()  # one session's cookies, for its attempts only
         self._options = options
         self._ws: WebSocket | None = None
@@ -169,39 +181,55 @@ class Reconnecting(Iterator[WebSocket]):
 
         Raises the last exception when the policy gives up, StopIteration after `close()`.
         """
-        lost: BaseException | None = None
-        again = self._ws is not None
         if self._ws is not None:
-            lost = self._ws.exception()
-            self._ws.close()
+            lost = self._leave(self._ws)
+            self._wait(lost)
         while not self._closed:
-            if again:
-                self._wait(lost)
-                if self._closed:
-                    break
-            try:
-                return self._open()
-            except Exception as exc:
-                if self._closed:
-                    break
-                if not self._retry(exc):
-                    raise
-                lost, again = exc, True
+            made = self._open()
+            if self._closed:
+                break
+            if isinstance(made, WebSocket):
+                return made
+            if not self._retry(made):
+                raise made
+            self._wait(made)
         raise StopIteration
 
-    def _open(self) -> WebSocket:
+    def _leave(self, ws: WebSocket) -> BaseException | None:
+        """Be done with a connection; what had ended it, None if nothing had or it just closed."""
+        lost: BaseException | None = ws.exception()
+        normal = lost is None and ws.close_code in _NORMAL
+        if ws.close_code is not None and lost is None:
+            lost = _closed_by(ws.close_code, ws.close_reason)
+        ws.close()
+        if self._closed or lost is None or self._retry(lost):
+            return None if normal else lost
+        self._closed = True
+        if normal:
+            return None
+        raise lost
+
+    def _open(self) -> WebSocket | Exception:
+        """The next connection, or what is in its way."""
         ws = self._ws = WebSocket(**self._made)
-        if self._closed:
-            raise StopIteration
         ws.settimeout(self._timeout if self._timeout is not None else getdefaulttimeout())
         self._waiting = attempt = Attempt(Deadline(ws.gettimeout()))
         if self._closed:
             attempt.cancel()
-        ws.connect(self._url, _attempt=attempt, **self._options)
+        options: Any = dict(self._options, _attempt=attempt)
+        try:
+            ws.connect(self._url() if callable(self._url) else self._url, **options)
+        except Exception as exc:
+            return exc
         self._outage.connected()
+        if self._closed:
+            ws.close()
         return ws
 
     def _wait(self, lost: BaseException | None) -> None:
+        """Wait as the policy says, or raise if it gives up."""
+        if self._closed:
+            return
         seconds = self._outage.next_wait(lost)
         if seconds is None:
             self._closed = True
@@ -229,7 +257,7 @@ class Reconnecting(Iterator[WebSocket]):
 
 
 def reconnecting(
-    url: str,
+    url: str | Callable[[], str],
     backoff: Backoff | None = None,
     retry: Callable[[BaseException], bool] | None = None,
     **options: Unpack[ConnectionOptions],

@@ -2,27 +2,26 @@
 
     connecting -> open -> ended -> waiting -> connecting ... -> finished
 
-`run` takes these steps in a loop of its own. With an event loop of the caller's the same steps are
-taken by its callbacks: `start`, `on_readable`, `retry`. `stop`, from any thread or signal handler,
-is a latch that every step looks at and that ends every wait.
+`run` takes these steps in a loop; where a program has brought a dispatcher, `_dispatched` takes the
+same steps. `stop`, from any thread or signal handler, is a latch that every step looks at and that
+ends every wait.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import _logging
 from ._core import WebSocket, getdefaulttimeout
-from ._dispatcher import DispatchedStream, WrappedDispatcher
 from ._exceptions import WebSocketConnectionClosedException, WebSocketTimeoutException
 from ._reconnect import Plan
 from ._transport.deadline import Attempt, Deadline
-from ._wire.frames import BINARY, CLOSE, CONT, NO_STATUS, PING, TEXT, Frame, parse_close
+from ._wire.frames import CLOSE, CONT, NO_STATUS, PING, TEXT, Frame, parse_close
 
 if TYPE_CHECKING:
     from ._app import WebSocketApp
@@ -30,39 +29,40 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 _NORMAL = (1000, 1001, None)  # close codes of a server that just goes
-_AT_A_TIME = 64  # messages for one app before the caller's loop sees to the others
+
+_recv_data_frame = WebSocket.recv_data_frame
 
 
 class Session:
-    """One run. `make` gives a new WebSocket, `connect_options` the options of each attempt."""
+    """One run. `make` gives a new WebSocket, `connect_options` URL and options of an attempt."""
 
     def __init__(
         self,
         app: WebSocketApp,
         make: Callable[[], Any],
-        connect_options: Callable[[bool], tuple[str, dict[str, Any]]],
+        connect_options: Callable[[], tuple[str, dict[str, Any]]],
         plan: Plan | None,
         timeout: float | None,
     ):
         self.app = app
         self.stopped = False  # a latch
-        self.finished = False  # a latch
-        self.dispatcher: Any = None
         self._make = make
         self._options = connect_options
         self._plan = plan
         self._timeout = timeout
         self._attempt: Attempt | None = None
         self._ws: Any = None
+        self._receive: Callable[[float | None], Frame] = self._receive_classic
         self._connections = 0
         self._close_frame: Any = None
-        self._finishing = threading.Lock()
-        self._stepping: int | None = None  # the thread that is in a callback of the caller's loop
+        self._finishing = threading.Lock()  # taken once, never given back
+        self._stepping: int | None = None  # the thread that takes the steps, while it does
 
-    # --- a loop of its own -------------------------------------------------------------------------
+    # --- the steps --------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Take all steps until the run is over; SystemExit goes on to the caller."""
+        self._stepping = threading.get_ident()
         try:
             while True:
                 ending = self.connect()
@@ -79,28 +79,46 @@ class Session:
             self.finish()
 
     def connect(self) -> BaseException | None:
-        """One attempt and its callback; None when it has succeeded, else what was in the way."""
+        """One attempt and its callback; what was in the way, None if nothing was, or stopped."""
         app = self.app
         attempt = self._attempt = Attempt(Deadline(self._timeout))
+        if self.stopped:
+            return None
         try:
-            if self.stopped:
-                return None
-            url, options = self._options(self._connections == 0)
+            url, options = self._options()
+        except Exception as exc:  # of the program's own functions
+            return None if self.stopped else exc
+        try:
             ws = self._ws = app.sock = self._make()
             ws.settimeout(getdefaulttimeout())
             ws.connect(url, _attempt=attempt, **options)
-        except (ValueError, TypeError):
-            raise  # misuse: nothing that callbacks could heal
         except Exception as exc:
-            return exc
+            if isinstance(exc, (ValueError, TypeError)) and not isinstance(exc, OSError):
+                raise  # misuse: nothing that time could heal. An SSLCertVerificationError is both.
+            return None if self.stopped else exc
+        return self._opened(ws)
+
+    def _opened(self, ws: Any) -> BaseException | None:
+        app = self.app
+        genuine = isinstance(ws, WebSocket) and type(ws).recv_data_frame is _recv_data_frame
+        self._receive = partial(ws._receive, True) if genuine else self._receive_classic
         self._connections += 1
         app.last_close_frame = None
         if self._plan is not None:
             self._plan.connected()
         _logging.info("Websocket connected")
+        if self.stopped:
+            return None
         app._start_ping_thread_if_overridden()
-        again = app.on_reconnect if self._connections > 1 and app.on_reconnect else app.on_open
-        app._callback(again)
+        again = self._connections > 1 and app.on_reconnect
+        return self._call(app.on_reconnect if again else app.on_open)
+
+    def _call(self, callback: Callable[..., object] | None) -> BaseException | None:
+        """What gets out of a callback, which is nothing unless `_callback` was overridden."""
+        try:
+            self.app._callback(callback)
+        except Exception as exc:
+            return exc
         return None
 
     def converse(self) -> BaseException | None:
@@ -109,21 +127,22 @@ class Session:
             try:
                 frame = self._receive(None)
             except WebSocketTimeoutException as exc:
-                if not self._ws.connected:
-                    return exc  # a pong was missed
+                if self._ws.connected:
+                    continue  # the link was silent for as long as the default timeout
+                return None if self.stopped else exc  # a pong was missed
             except Exception as exc:
                 return None if self.stopped else exc
-            else:
-                if frame.opcode == CLOSE:
-                    return self._server_closed(frame)
+            if frame.opcode == CLOSE:
+                return self._server_closed(frame)
+            try:
                 self.deliver(frame)
+            except Exception as exc:  # of a `_callback` that lets it through
+                return exc
         return None
 
-    def _receive(self, timeout: float | None) -> Frame:
-        ws = self._ws
-        if isinstance(ws, WebSocket) and type(ws).recv_data_frame is WebSocket.recv_data_frame:
-            return ws._receive(True, timeout)
-        opcode, frame = ws.recv_data_frame(True)
+    def _receive_classic(self, timeout: float | None) -> Frame:
+        """From an object of the program's, or by its own `recv_data_frame`."""
+        opcode, frame = self._ws.recv_data_frame(True)
         return Frame(opcode, bytes(frame.data), bool(frame.fin))
 
     def _server_closed(self, frame: Frame) -> BaseException | None:
@@ -167,9 +186,11 @@ class Session:
         """Report an ending; seconds until the next attempt, None if there is none."""
         app = self.app
         app._stop_ping_thread()
-        if ending is None or self.stopped:
+        if ending is None:
             return None
-        seconds = None if self._plan is None else self._plan.next_wait(ending)
+        seconds = None
+        if self._plan is not None and not self.stopped:
+            seconds = self._plan.next_wait(ending)
         by_server = self._close_frame is not None
         normal = by_server and getattr(ending, "status_code", None) in _NORMAL
         if not by_server:
@@ -203,7 +224,7 @@ class Session:
             self._ws = None  # nobody has waited for its answer
         self.app._callback(self.app.on_error, exc)
 
-    # --- stopping ----------------------------------------------------------------------------------
+    # --- stopping ---------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """End the run as soon as possible; the connection is the caller's to close."""
@@ -212,13 +233,17 @@ class Session:
         if attempt is not None:
             attempt.cancel()
 
-    def interrupt_reading(self) -> None:
-        """Stop, from a thread that will not wait for a closing handshake."""
-        self.stop()
-        ws = self._ws
-        if ws is not None and threading.get_ident() != self.app._thread:
-            with suppress(Exception):
-                ws.close(timeout=0)
+    def busy_here(self) -> bool:
+        """Whether we are in a signal handler that has interrupted a read or a write of the run."""
+        connection = getattr(self._ws, "_connection", None)
+        return connection is not None and connection.busy_here()
+
+    def in_callback(self) -> bool:
+        """Whether we are in a callback: the next step of this thread will find the latch."""
+        return self._stepping == threading.get_ident() and not self.busy_here()
+
+    def stopped_outside(self) -> None:
+        """The connection was closed by `close()`; the loop finds out by itself."""
 
     def _let_go(self) -> None:
         """Be done with the present connection."""
@@ -235,17 +260,19 @@ class Session:
             frame = ws._peer_close_frame()
         self._close_frame = frame
 
+    @property
+    def finished(self) -> bool:
+        """Whether `finish` has been called."""
+        return self._finishing.locked()
+
     def finish(self) -> None:
-        """The end of the run: everything released, and one `on_close`."""
-        with self._finishing:
-            if self.finished:
-                return
-            self.finished = True
+        """The end of the run: everything released, and one `on_close`; any thread, once."""
+        if not self._finishing.acquire(blocking=False):
+            return
         app, ws = self.app, self._ws
+        self.stopped = True
         app._stop_ping_thread()
         if ws is not None:
-            if isinstance(self.dispatcher, WrappedDispatcher):
-                self.dispatcher.remove(ws)
             with suppress(Exception):
                 ws.close()  # keep_running = False in a callback has left that to us
             if self._close_frame is None:
@@ -255,97 +282,3 @@ class Session:
         frame = self._close_frame if self._close_frame is not None else app.last_close_frame
         app._run_is_over(self)
         app._callback(app.on_close, *app._get_close_args(frame))
-
-    # --- the caller's loop -------------------------------------------------------------------------
-
-    def start(self, dispatcher: Any) -> None:
-        """Take the first step; the others come by the dispatcher's callbacks."""
-        self.dispatcher = dispatcher
-        self._step(self.connect)
-
-    def _step(self, step: Callable[[], BaseException | None]) -> bool:
-        """Take a step and what follows from it; whether the socket is still to be read."""
-        self._stepping = threading.get_ident()
-        try:
-            ending = step()
-            going_on = ending is None and not self.stopped
-            if going_on:
-                if step == self.connect:
-                    self._listen()
-                return True
-            seconds = self.ended(ending)
-            if seconds is not None:
-                self.dispatcher.reconnect(seconds, self.retry)
-                return False
-        except (KeyboardInterrupt, SystemExit) as exc:
-            self.interrupted(exc)
-            self.finish()
-            raise
-        except BaseException:
-            self.finish()
-            raise
-        finally:
-            self._stepping = None
-        self.finish()
-        return self.app.has_errored
-
-    def _listen(self) -> None:
-        ws = self._ws
-        connection = getattr(ws, "_connection", None)
-        if connection is None or not isinstance(self.dispatcher, WrappedDispatcher):
-            sock = ws.sock
-        else:
-            # Not ws.sock: each callback reads all that there is, so nothing is ever held back.
-            sock = connection.stream.socket
-            connection.stream = DispatchedStream(connection.stream, self.dispatcher)
-        self.dispatcher.read(sock, self.on_readable, self.check)
-
-    def on_readable(self) -> bool:
-        """Deliver what has come, without waiting for more; whether to go on listening."""
-        if self.finished:
-            return False
-        if self._stepping is not None:
-            return True
-        return self._step(self._drain)
-
-    def _drain(self) -> BaseException | None:
-        ws = self._ws
-        connection = getattr(ws, "_connection", None)
-        count = 0
-        while not self.stopped:
-            try:
-                frame = self._receive(0)
-            except WebSocketTimeoutException as exc:
-                return None if ws.connected else exc
-            except Exception as exc:
-                return None if self.stopped else exc
-            if frame.opcode == CLOSE:
-                return self._server_closed(frame)
-            self.deliver(frame)
-            count += 1
-            if connection is None or (count >= _AT_A_TIME and not connection.unread_here()):
-                return None
-        return None
-
-    def check(self) -> bool:
-        """The loop's periodic look: whether to look again. The keepalive has its own timer."""
-        return not self.finished
-
-    def retry(self, reconnecting: bool = True) -> None:
-        """The wait is over: the next attempt."""
-        if self.stopped:
-            self.finish()
-        elif not self.finished:
-            self._step(self.connect)
-
-    def disconnected(self, exc: BaseException | str, reconnecting: bool = False) -> bool:
-        """A dispatcher says that the connection has ended, why ever."""
-        if isinstance(exc, str):
-            exc = WebSocketConnectionClosedException(exc)
-        ending = exc
-        return False if self.finished else self._step(lambda: ending)
-
-    def stopped_outside(self) -> None:
-        """`close()` was called: no event of the loop may ever come, so finish here and now."""
-        if self.dispatcher is not None and self._stepping != threading.get_ident():
-            self.finish()

@@ -1,5 +1,5 @@
-"""Promise: the URL names the server, and address=, source_address=, unix sockets and socket= say how
-to get there; the name in the URL is what is verified and sent as Host."""
+"""Promise: the URL names the server; address=, source_address=, unix sockets and socket= say how to
+get there. The name in the URL is what is verified and sent as Host."""
 
 from __future__ import annotations
 
@@ -115,9 +115,11 @@ def test_no_redirect_leads_to_a_unix_socket(tmp_path: Path) -> None:
         def move(request: Request) -> Response:
             return Response(302, {"Location": hidden.url})
 
-        with serve(on_request=move) as server:
-            with pytest.raises(websocket.WebSocketException, match="Invalid redirect target"):
-                websocket.create_connection(server.url, timeout=10)
+        with (
+            serve(on_request=move) as server,
+            pytest.raises(websocket.WebSocketException, match="Invalid redirect target"),
+        ):
+            websocket.create_connection(server.url, timeout=10)
 
 
 def dialled(server: Server) -> socket.socket:

@@ -83,17 +83,21 @@ def test_several_challenges_arrive_in_one() -> None:
         b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nWWW-Authenticate: Digest nonce=1\r\n"
         b"Content-Length: 0\r\n\r\n"
     )
-    with script(expect_request(), send(reply)) as server:
-        with pytest.raises(websocket.WebSocketBadStatusException):
-            connect(server, auth=asked.append)
+    with (
+        script(expect_request(), send(reply)) as server,
+        pytest.raises(websocket.WebSocketBadStatusException),
+    ):
+        connect(server, auth=asked.append)
     assert asked == ["", "Basic, Digest nonce=1"]
 
 
 def test_none_gives_up() -> None:
     guard = Guard("never")
-    with serve(on_request=guard) as server:
-        with pytest.raises(websocket.WebSocketBadStatusException) as caught:
-            connect(server, auth=lambda challenge: None)
+    with (
+        serve(on_request=guard) as server,
+        pytest.raises(websocket.WebSocketBadStatusException) as caught,
+    ):
+        connect(server, auth=lambda challenge: None)
     assert guard.seen == [None]
     assert caught.value.status_code == 401
     assert caught.value.resp_body == b"who are you?"
@@ -102,17 +106,21 @@ def test_none_gives_up() -> None:
 
 def test_a_second_401_is_final() -> None:
     guard = Guard("never")
-    with serve(on_request=guard) as server:
-        with pytest.raises(websocket.WebSocketBadStatusException):
-            connect(server, auth=lambda challenge: "wrong")
+    with (
+        serve(on_request=guard) as server,
+        pytest.raises(websocket.WebSocketBadStatusException),
+    ):
+        connect(server, auth=lambda challenge: "wrong")
     assert guard.seen == ["wrong", "wrong"]
 
 
 def test_a_pair_is_not_sent_twice() -> None:
     guard = Guard("never")
-    with serve(on_request=guard) as server:
-        with pytest.raises(websocket.WebSocketBadStatusException) as caught:
-            connect(server, auth=("me", "s3cret-word"))
+    with (
+        serve(on_request=guard) as server,
+        pytest.raises(websocket.WebSocketBadStatusException) as caught,
+    ):
+        connect(server, auth=("me", "s3cret-word"))
     assert len(guard.seen) == 1
     assert "s3cret-word" not in str(caught.value)
 
@@ -183,9 +191,9 @@ def test_a_stranger_may_not_ask() -> None:
     with (
         serve(on_request=guard) as abroad,
         serve(on_request=lambda request: Response(302, {"Location": abroad.url})) as home,
+        pytest.raises(websocket.WebSocketBadStatusException),
     ):
-        with pytest.raises(websocket.WebSocketBadStatusException):
-            connect(home, auth=auth)
+        connect(home, auth=auth)
     assert asked == [""]
     assert guard.seen == [None]
 

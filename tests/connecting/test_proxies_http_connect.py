@@ -1,4 +1,4 @@
-"""Promise: our CONNECT copes with whatever a proxy answers: in any cut, too early, too long, wrong."""
+"""Promise: our CONNECT copes with what a proxy answers: in any cut, too early, too long, wrong."""
 
 from __future__ import annotations
 
@@ -288,7 +288,7 @@ def test_sockopt_and_source_address_hold_for_the_proxy(ws_server: Server) -> Non
 )
 def test_injection_raises_before_anything_is_sent(options: Any) -> None:
     with script(expect_request()) as proxy:
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="must"):
             connect(proxy, **options)
         assert b"".join(proxy.received) == b""
         proxy.failures.clear()

@@ -1,5 +1,5 @@
-"""Promise: a program that polls `ws.sock` and looks at `pending()` misses no message behind a proxy,
-TLS inside TLS included, also where two inner records arrive in one outer record.
+"""Promise: a program that polls `ws.sock` and looks at `pending()` misses no message behind a
+proxy, TLS inside TLS included, also where two inner records arrive in one outer record.
 
 This is how kubernetes' client reads: poll the descriptor, then take exactly one message.
 """

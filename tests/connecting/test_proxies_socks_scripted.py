@@ -256,9 +256,11 @@ def test_python_socks_before_its_third_version(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_errors_show_no_password() -> None:
-    with script(socks5({}, b"\x05\x01\0\x01" + bytes(6), method=2)) as proxy:
-        with pytest.raises(WebSocketProxyException) as caught:
-            connect(proxy.port, "socks5h", http_proxy_auth=("me", "s3cret-word"))
+    with (
+        script(socks5({}, b"\x05\x01\0\x01" + bytes(6), method=2)) as proxy,
+        pytest.raises(WebSocketProxyException) as caught,
+    ):
+        connect(proxy.port, "socks5h", http_proxy_auth=("me", "s3cret-word"))
     exc: BaseException | None = caught.value
     seen: list[BaseException] = []
     while exc is not None:

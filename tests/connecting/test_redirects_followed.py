@@ -62,37 +62,54 @@ def test_https_means_wss(papers: Papers) -> None:
 @pytest.mark.parametrize("scheme", ["ws", "http"])
 def test_never_from_wss_to_ws(scheme: str, papers: Papers, ws_server: Server) -> None:
     location = ws_server.url.replace("ws://", f"{scheme}://u:s3cret@") + "/?s3cret=1"
-    with serve(ssl=papers.context, on_request=Moving(location)) as server:
-        with pytest.raises(WebSocketException, match="from wss to ws") as caught:
-            websocket.create_connection(server.url, timeout=10, sslopt=papers.sslopt)
+    with (
+        serve(ssl=papers.context, on_request=Moving(location)) as server,
+        pytest.raises(WebSocketException, match="from wss to ws") as caught,
+    ):
+        websocket.create_connection(server.url, timeout=10, sslopt=papers.sslopt)
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "location",
-    ["ftp://host/", "file:///etc/passwd", "ws+unix:/tmp/x:/", "javascript:1", "ws://", "ws://h:0/"]
-    + ["http://a b/", "mailto:x", "ws://u:s3cret@h:port/"],
+    [
+        "ftp://host/",
+        "file:///etc/passwd",
+        "ws+unix:/tmp/x:/",
+        "javascript:1",
+        "ws://",
+        "ws://h:0/",
+        "http://a b/",
+        "mailto:x",
+        "ws://u:s3cret@h:port/",
+    ],
 )
 def test_other_targets_are_refused(location: str) -> None:
-    with serve(on_request=Moving(location)) as server:
-        with pytest.raises(WebSocketException, match="Invalid redirect target") as caught:
-            websocket.create_connection(server.url, timeout=10)
+    with (
+        serve(on_request=Moving(location)) as server,
+        pytest.raises(WebSocketException, match="Invalid redirect target") as caught,
+    ):
+        websocket.create_connection(server.url, timeout=10)
     assert "s3cret" not in str(caught.value)
 
 
 def test_no_target() -> None:
     reply = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"
-    with script(expect_request(), send(reply)) as server:
-        with pytest.raises(WebSocketException, match="without Location header, status 302"):
-            websocket.create_connection(server.url, timeout=10)
+    with (
+        script(expect_request(), send(reply)) as server,
+        pytest.raises(WebSocketException, match="without Location header, status 302"),
+    ):
+        websocket.create_connection(server.url, timeout=10)
 
 
 @pytest.mark.parametrize(("limit", "requests"), [(None, 4), (0, 1), (1, 2), (7, 8)])
 def test_a_loop_ends(limit: int | None, requests: int) -> None:
     moving = Moving("/")
-    with serve(on_request=moving) as server:
-        with pytest.raises(WebSocketException, match="Redirect limit exhausted"):
-            websocket.create_connection(server.url, timeout=20, redirect_limit=limit)
+    with (
+        serve(on_request=moving) as server,
+        pytest.raises(WebSocketException, match="Redirect limit exhausted"),
+    ):
+        websocket.create_connection(server.url, timeout=20, redirect_limit=limit)
     assert len(moving.seen) == requests
 
 

@@ -90,8 +90,10 @@ def test_the_handshake_with_a_server_of_others() -> None:
 
 
 VERBS = st.one_of(
-    st.tuples(st.just("text"), st.text(max_size=200)),
-    st.tuples(st.just("binary"), st.binary(max_size=200) | st.sampled_from([126, 3000]).map(bytes)),
+    st.tuples(st.just("text"), st.text(max_size=2000)),
+    st.tuples(
+        st.just("binary"), st.binary(max_size=2000) | st.sampled_from([126, 3000]).map(bytes)
+    ),
     st.tuples(st.sampled_from(["ping", "pong"]), st.binary(max_size=125)),
     st.tuples(st.just("fragments"), st.lists(st.binary(max_size=20), min_size=2, max_size=4)),
 )
@@ -161,7 +163,7 @@ FRAMES = st.builds(
     st.sampled_from([CONT, TEXT, BINARY, CLOSE, PING, PONG, 3, 11]),
     st.sampled_from([b"", b"ascii", b"\x03\xe8", b"\x03\xe8bye", b"\x03\xed"])
     | st.binary(max_size=130)
-    | st.sampled_from([199, 200, 201, 300]).map(bytes),
+    | st.sampled_from([2000, 2001, 3000]).map(bytes),
     st.none() | st.just(b"abcd"),
     st.booleans(),
     st.sampled_from([0, 0, 0, 0, 0, 1, 4]),
@@ -186,10 +188,12 @@ def test_the_same_stream_says_the_same_to_a_client_of_others(
 
     They differ from us on purpose: they take lengths that are not in the shortest form (RFC 6455
     5.2), leave UTF-8 to their upper floors, fail on a close inside of a message (Autobahn 7.1.5: an
-    echo), judge a header only behind its payload, and size before order.
+    echo), judge a header only behind its payload, size before order, and count pings inside of a
+    message for its size (so sizes here are far from the limit, or beyond it). A close reason
+    that is not UTF-8 is 1007 to them, 1002 to us (Autobahn 7.5.1 allows both).
     """
-    mine = ClientProtocol("ws://example.com/", state=State.OPEN, max_size=200)
-    other = TheirClient(parse_uri("ws://example.com/"), state=TheirState.OPEN, max_size=200)
+    mine = ClientProtocol("ws://example.com/", state=State.OPEN, max_size=2000)
+    other = TheirClient(parse_uri("ws://example.com/"), state=TheirState.OPEN, max_size=2000)
     if closing:
         for end in (mine, other):
             end.send_close(1000)  # type: ignore[attr-defined]
@@ -206,7 +210,7 @@ def test_the_same_stream_says_the_same_to_a_client_of_others(
         sent[1].extend(other.data_to_send())
     # Whatever frame is still open ends now, and each of us has seen enough to judge it.
     for end, output in ((mine, sent[0]), (other, sent[1])):
-        end.receive_data(bytes(400))  # type: ignore[attr-defined]
+        end.receive_data(bytes(4000))  # type: ignore[attr-defined]
         output.extend(end.data_to_send())  # type: ignore[attr-defined]
     if "Invalid frame length" in str(mine._failure):
         return
@@ -216,7 +220,7 @@ def test_the_same_stream_says_the_same_to_a_client_of_others(
         return
     assert seen == expected
     failed = [codes(output) for output in sent]
-    assert failed[0] == failed[1] or (failed[0], failed[1]) == ([1002], [1009])
+    assert failed[0] == failed[1] or (failed[0] == [1002] and failed[1] in ([1007], [1009]))
     pongs = [[len(data) for data in output if data[:1] == b"\x8a"] for output in sent]
     assert pongs[0] == pongs[1]
     assert mine.state == other.state

@@ -143,3 +143,9 @@ def test_pieces_come_again_behind_a_compressed_message() -> None:
     assert receiver.next_piece() is None
     receiver.feed(wire(TEXT, squeeze(b"squeezed"), rsv=RSV1)[8:])
     assert receiver.next_piece() == Frame(TEXT, b"squeezed")
+
+
+def test_a_tiny_message_may_be_as_long_as_the_limit() -> None:
+    receiver = Receiver(max_size=4, inflater=Inflater())
+    receiver.feed(wire(BINARY, b"\x00\x04\x00\xfb\xff" + b"tiny" + b"\x00", rsv=RSV1))
+    assert [frame.data for frame in pull(receiver)] == [b"tiny"]

@@ -42,7 +42,7 @@ def test_no_proxy_unless_one_is_named() -> None:
     ],
 )
 def test_the_environment_names_a_proxy(variable: str, secure: bool) -> None:
-    """Both cases of each name; for the other kind of connection it says nothing, all_proxy aside."""
+    """In both cases; for the other kind of connection it says nothing, all_proxy aside."""
     env = {variable: "http://proxy.test:3128"}
     assert choose(secure=secure, env=env) == Proxy("http", "proxy.test", 3128)
     assert (choose(secure=not secure, env=env) is None) == ("all" not in variable.lower())

@@ -18,6 +18,7 @@ from .._exceptions import (
     WebSocketException,
     WebSocketProtocolException,
 )
+from .._logging import get_logger
 from .._wire.frames import ABNORMAL, BINARY, CLOSE, CONT, NO_STATUS, PING, TEXT, Close, Frame
 from .._wire.http1 import BodyReader, HeadReader, Request, Response, encode_request
 from .._wire.urls import WebSocketURI, parse_uri
@@ -106,8 +107,6 @@ class ClientProtocol:
     def logger(self) -> logging.Logger | logging.LoggerAdapter[Any]:
         """The logger that was given, or the library's."""
         if self._logger is None:
-            from .._logging import get_logger
-
             self._logger = get_logger()
         return self._logger
 

@@ -91,8 +91,13 @@ class Deflate:
             ) from exc
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__[:-1])
-        return f"Deflate({shown}, zlib={self.zlib.__name__})"
+        return (
+            f"Deflate(server_max_window_bits={self.server_max_window_bits}, "
+            f"client_max_window_bits={self.client_max_window_bits}, "
+            f"server_no_context_takeover={self.server_no_context_takeover}, "
+            f"client_no_context_takeover={self.client_no_context_takeover}, level={self.level}, "
+            f"mem_level={self.mem_level}, threshold={self.threshold}, zlib={self.zlib.__name__})"
+        )
 
     def offer(self) -> str:
         """The value of Sec-WebSocket-Extensions in the request.

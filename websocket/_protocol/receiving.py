@@ -297,8 +297,7 @@ class Receiver:
         self._size += len(frame.data) + self._drained
         self._validated = self._drained = 0
         if frame.fin:
-            self._begun = self._compressed = self.unfinished = False
-            self._detour = self._put_back is not None
+            self._begun = self._compressed = self.unfinished = self._detour = False
             self._size = 0
             self._utf8 = None
 
