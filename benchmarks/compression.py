@@ -14,6 +14,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 from websocket import Deflate
 from websocket._protocol.deflate import Deflater, Inflater
@@ -75,7 +76,7 @@ KINDS: tuple[tuple[str, Callable[[random.Random], bytes], int], ...] = (
     ("JSON, 16 KB", pages, 60),
     ("random, 16 KB", photos, 60),
 )
-SETTINGS = (
+SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("the default", {}),
     ("level 1", {"level": 1}),
     ("level 9", {"level": 9}),
@@ -87,7 +88,7 @@ SETTINGS = (
 )
 
 
-def halves(settings: dict[str, int]) -> tuple[Inflater, Deflater]:
+def halves(settings: dict[str, Any]) -> tuple[Inflater, Deflater]:
     """Both ends of the direction in which we send."""
     _, deflater = Deflate(**settings).agree("permessage-deflate")
     alone = "; server_no_context_takeover" if settings.get("client_no_context_takeover") else ""
@@ -100,7 +101,7 @@ def squeeze(deflater: Deflater, messages: list[bytes]) -> list[bytes]:
     return [deflater.deflate(message, True, True) or b"" for message in messages]
 
 
-def measure(messages: list[bytes], settings: dict[str, int], seconds: float) -> tuple[float, ...]:
+def measure(messages: list[bytes], settings: dict[str, Any], seconds: float) -> tuple[float, ...]:
     """Ratio in percent, microseconds for a message out and in; the best that `seconds` gave."""
     best_out = best_in = 1e9
     until = time.monotonic() + seconds
@@ -119,7 +120,7 @@ def measure(messages: list[bytes], settings: dict[str, int], seconds: float) -> 
     return ratio, 1e6 * best_out / len(messages), 1e6 * best_in / len(messages)
 
 
-def memory(settings: dict[str, int], messages: list[bytes]) -> tuple[float, float]:
+def memory(settings: dict[str, Any], messages: list[bytes]) -> tuple[float, float]:
     """KiB that a deflater and an inflater hold between messages, after some use."""
     found: list[float] = []
     squeezed = squeeze(halves(settings)[1], messages)

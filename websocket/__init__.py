@@ -62,6 +62,7 @@ from ._reconnect import (
 from ._transport.tcp import DEFAULT_SOCKET_OPTION as DEFAULT_SOCKET_OPTION
 from ._wire.frames import Frame as Frame
 from ._wire.http1 import Headers as Headers, Request as Request, Response as Response
+from ._wire.speedups import backend as backend
 from ._wire.urls import WebSocketURI as WebSocketURI, parse_uri as parse_uri
 
 __version__ = "1.10.0"

@@ -13,9 +13,9 @@ from ._abnf import ABNF
 from ._callbacks import ORIGINALS, Callbacks
 from ._cookiejar import SimpleCookieJar
 from ._core import WebSocket, getdefaulttimeout
-from ._dispatched import DispatchedSession
 from ._dispatcher import Dispatcher, DispatcherBase, SSLDispatcher, WrappedDispatcher
 from ._exceptions import WebSocketConnectionClosedException, WebSocketException
+from ._looped import LoopedSession
 from ._reconnect import Plan
 from ._wire.urls import parse_url
 
@@ -132,6 +132,8 @@ class WebSocketApp(Callbacks):
         self._keep_running = False
         session, sock = self._session, self.sock
         if session is not None:
+            if session.close_later(True, **kwargs):
+                return
             session.stop()
         if sock is not None:
             if session is not None and session.busy_here():
@@ -175,10 +177,12 @@ class WebSocketApp(Callbacks):
             return
         self._stops += 1
         session, sock = self._session, self.sock
-        if session is not None:
+        if session is not None and not session.close_later(False):
             session.stop()
             if sock is not None and not session.in_callback():
                 self._close_behind(session, sock, {})
+            else:
+                session.stopped_outside()
 
     def ready(self) -> Any:
         """Truthy while there is an open connection."""
@@ -245,7 +249,7 @@ class WebSocketApp(Callbacks):
         )
         if given.get("cookiejar") is None:
             given["cookiejar"] = SimpleCookieJar()  # this run's session, on no other connection
-        session = DispatchedSession(
+        session = LoopedSession(
             self,
             partial(self._make_socket, sockopt, sslopt, skip_utf8_validation),
             partial(self._attempt_options, given),
@@ -264,7 +268,7 @@ class WebSocketApp(Callbacks):
                 f"Ensure ping_interval > ping_timeout: {ping_interval!r} and {ping_timeout!r}"
             )
 
-    def _run(self, session: DispatchedSession, dispatcher: Any, stops: int) -> bool:
+    def _run(self, session: LoopedSession, dispatcher: Any, stops: int) -> bool:
         with self.has_done_teardown_lock:
             if self.sock or self._session is not None:
                 raise WebSocketException("socket is already opened")

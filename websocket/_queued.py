@@ -75,9 +75,9 @@ class QueuedStream:
         while self._queue and not below.unsent:
             below.write_now(self._take(_AT_A_TIME))
 
-    def wait(self, write: bool, deadline: Deadline | None = None) -> tuple[bool, bool]:
+    def wait(self, write: bool, seconds: float | None) -> bool:
         """Wait for readable; when it is writable is the loop's business."""
-        return self._below.wait(False, deadline)
+        return self._below.wait(False, seconds)
 
     def listen(self, watch: Any) -> None:
         """Note what the loop gave for the watching of our socket; it ends with us."""
@@ -99,7 +99,7 @@ class QueuedStream:
 
 
 class LoopStream(QueuedStream):
-    """For `Loop`: writes go to the kernel from the thread that asks, the rest when there is room."""
+    """For `Loop`: writes go to the kernel at once, what it does not take when there is room."""
 
     def __init__(self, connection: Connection, loop: Loop):
         super().__init__(connection)
@@ -213,7 +213,7 @@ class BuffwriteStream(QueuedStream):
         if self._left:
             self._left = False
             self._close_here()
-        return self._below.socket.fileno() >= 0
+        return bool(self._below.socket.fileno() >= 0)
 
     def close(self) -> None:
         if self._loop_thread in (None, threading.get_ident()) or not self._dispatcher.is_running():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ._cookiejar import SimpleCookieJar
@@ -23,6 +23,7 @@ _NORMAL = (1000, 1001, 1005)  # close codes of a server that just goes
 
 # RFC 9110 15.5: the request was at fault, except where it was only too early or too often.
 _TRY_AGAIN = (408, 425, 429)
+_A_DAY = 86400.0  # seconds; more than that no server may ask for
 
 
 class Backoff:
@@ -111,10 +112,10 @@ class Outage:
 
 def retry_after(exc: BaseException | None) -> float:
     """The seconds that a refusal asks for in Retry-After (RFC 9110 10.2.3), else 0."""
-    headers = getattr(exc, "resp_headers", None) or {}
+    headers: Mapping[str, str] = getattr(exc, "resp_headers", None) or {}
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text), 86400.0)
+        return min(float(text), _A_DAY)
     if not text:
         return 0.0
     from datetime import timezone
@@ -122,11 +123,9 @@ def retry_after(exc: BaseException | None) -> float:
 
     try:
         when = parsedate_to_datetime(text)
-        if (
-            when.tzinfo is None
-        ):  # RFC 9110 5.6.7: an HTTP-date is in UTC, also where it does not say
+        if when.tzinfo is None:  # RFC 9110 5.6.7: it is in UTC, also where it does not say so
             when = when.replace(tzinfo=timezone.utc)
-        return min(max(0.0, when.timestamp() - time.time()), 86400.0)
+        return min(max(0.0, when.timestamp() - time.time()), _A_DAY)
     except (ValueError, TypeError, OverflowError):
         return 0.0
 
@@ -282,7 +281,7 @@ class Plan:
     """
 
     def __init__(self, reconnect: Any, retry: Callable[[BaseException], bool] | None):
-        self._ask: Callable[[int, BaseException | None], float | None] | None = None
+        self._ask: Callable[..., float | None] | None = None
         self._failures = 0
         self._retry = retry
         if isinstance(reconnect, Backoff):

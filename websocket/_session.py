@@ -80,6 +80,11 @@ class Session:
 
     def connect(self) -> BaseException | None:
         """One attempt and its callback; what was in the way, None if nothing was, or stopped."""
+        ending = self.dial()
+        return ending if ending is not None or self.stopped else self._opened(self._ws)
+
+    def dial(self) -> BaseException | None:
+        """One attempt without its callback, the step that waits for the network."""
         app = self.app
         attempt = self._attempt = Attempt(Deadline(self._timeout))
         if self.stopped:
@@ -96,7 +101,7 @@ class Session:
             if isinstance(exc, (ValueError, TypeError)) and not isinstance(exc, OSError):
                 raise  # misuse: nothing that time could heal. An SSLCertVerificationError is both.
             return None if self.stopped else exc
-        return self._opened(ws)
+        return None
 
     def _opened(self, ws: Any) -> BaseException | None:
         app = self.app
@@ -241,6 +246,10 @@ class Session:
     def in_callback(self) -> bool:
         """Whether we are in a callback: the next step of this thread will find the latch."""
         return self._stepping == threading.get_ident() and not self.busy_here()
+
+    def close_later(self, wait: bool, **how: Any) -> bool:
+        """Whether somebody else sees to the closing, as an event loop may do."""
+        return False
 
     def stopped_outside(self) -> None:
         """The connection was closed by `close()`; the loop finds out by itself."""

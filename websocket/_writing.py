@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from . import _logging
@@ -15,9 +16,12 @@ from ._exceptions import (
 )
 from ._line import Line
 from ._protocol.sending import Payload
+from ._transport.deadline import Deadline
 from ._wire.frames import CLOSE, Close
 
 __all__ = ["Writing"]
+
+_PATIENCE = 1.0  # seconds for the control frames of others behind our own frame
 
 
 class Writing(Line):
@@ -68,12 +72,24 @@ class Writing(Line):
                     self._writing = False
         finally:
             if self._owed:
-                self._try_to_pay()
+                self._pay_on_leaving()
             if self._chores:
                 self._do_chores()
         if _logging.tracing:
             _logging.trace(f"++Sent raw: {data!r}")
         return len(data)
+
+    def _pay_on_leaving(self) -> None:
+        """Pay what others came to owe while we kept them out; as a send verb we may wait for room,
+        and after us perhaps nobody comes by."""
+        deadline = Deadline(_PATIENCE)
+        while self._try_to_pay() and self.stream.unsent and not deadline.expired:
+            if self._begin_writing():
+                try:
+                    with suppress(WebSocketException):
+                        self.stream.flush(deadline)
+                finally:
+                    self._end_writing()
 
     def _not_written(self, exc: BaseException, encoded: bool) -> None:
         """What a frame that did not go out means for the connection."""

@@ -128,3 +128,51 @@ def test_a_server_that_cannot_be_reached(
     with pytest.raises(websocket.WebSocketProxyException) as caught:
         echoed(f"ws://127.0.0.1:{unused_port}/", papers, proxy=f"{scheme}://localhost:{port}")
     assert caught.value.status_code == (None if scheme == "socks5h" else 503)
+
+
+def test_tls_to_a_proxy_that_speaks_none(
+    squid: tuple[int, int], tinyproxy: int, papers: Papers
+) -> None:
+    """An SSLError and a WebSocketProxyException, with the remedy."""
+    for port in (squid[0], tinyproxy):
+        with pytest.raises(websocket.WebSocketProxyException) as caught:
+            echoed("wss://localhost/", papers, proxy=f"https://localhost:{port}")
+        assert isinstance(caught.value, ssl.SSLError)
+        assert caught.value.hint is not None and "http://" in caught.value.hint
+        assert caught.value.hint in str(caught.value)
+
+
+def test_no_tls_to_a_proxy_that_wants_it(squid: tuple[int, int], papers: Papers) -> None:
+    with pytest.raises(websocket.WebSocketProxyException) as caught:
+        echoed("wss://localhost/", papers, proxy=f"http://localhost:{squid[1]}")
+    assert "https://" in (caught.value.hint or "")
+
+
+def test_a_proxy_whose_certificate_is_not_trusted(
+    server: Server, squid: tuple[int, int], papers: Papers
+) -> None:
+    """Trust is that of `sslopt`, or of `proxy_sslopt`, with the name of the proxy."""
+    proxy = f"https://localhost:{squid[1]}"
+    with pytest.raises(ssl.SSLCertVerificationError) as caught:
+        websocket.create_connection(server.url, proxy=proxy, timeout=20)
+    exc = caught.value
+    assert isinstance(exc, websocket.WebSocketProxyException)
+    assert "proxy_sslopt ca_certs" in (exc.hint or "")
+    assert exc.verify_code in (18, 19, 20)
+    with pytest.raises(websocket.WebSocketProxyException):
+        echoed(server.url, papers, proxy=proxy, proxy_sslopt={"server_hostname": "other.test"})
+    with pytest.raises(websocket.WebSocketProxyException):
+        echoed(server.url, papers, proxy=proxy, proxy_sslopt={})
+
+
+def test_the_environment_names_the_proxy(
+    server: Server, squid: tuple[int, int], papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the way of each kind of connection; `no_proxy` leads past it."""
+    variable = "https_proxy" if server.url.startswith("wss") else "http_proxy"
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{squid[0]}")
+    with websocket.create_connection(server.url, timeout=20, sslopt=papers.sslopt) as ws:
+        assert ws.remote_address == ("127.0.0.1", squid[0])
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    with websocket.create_connection(server.url, timeout=20, sslopt=papers.sslopt) as ws:
+        assert ws.remote_address == ("127.0.0.1", server.port)

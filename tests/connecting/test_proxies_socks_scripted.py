@@ -240,19 +240,23 @@ def test_python_socks_before_its_third_version(monkeypatch: pytest.MonkeyPatch) 
     """Those take a socket in `connect` and know no `forward`."""
     from python_socks import sync
 
-    new = sync.Proxy
-
     class Old:
         def __init__(
             self, kind: Any, host: str, port: int, user: Any, password: Any, rdns: bool
         ) -> None:
-            self._rest = (kind, host, port, user, password, rdns)
+            """Whatever it is told, it says one word."""
 
         def connect(self, dest_host: str, dest_port: int, timeout: Any, _socket: Any) -> Any:
-            return new(*self._rest, forward=_socket).connect(dest_host, dest_port, timeout)
+            _socket.sendall(f"to {dest_host} {dest_port}".encode())
+            assert _socket.recv(2) == b"ok"
+            return _socket
+
+    def step(peer: Conversation) -> None:
+        peer.expect(b"to localhost 81")
+        peer.send(b"ok")
 
     monkeypatch.setattr(sync, "Proxy", Old)
-    served(socks5({}), "socks5h")
+    served(step, "socks5h")
 
 
 def test_errors_show_no_password() -> None:

@@ -14,7 +14,17 @@ import websocket
 from websocket import ABNF, Deflate
 from websocket._protocol.deflate import answer_offers
 from websocket._protocol.sending import Sender
-from websocket.testing import Connection, Server, accept, expect_frame, frame, script, send, serve
+from websocket.testing import (
+    Connection,
+    Server,
+    Step,
+    accept,
+    expect_frame,
+    frame,
+    script,
+    send,
+    serve,
+)
 
 TIMEOUT = 10.0
 AGREED = accept({"Sec-WebSocket-Extensions": "permessage-deflate"})
@@ -27,7 +37,7 @@ def dial(url: str, **options: object) -> websocket.WebSocket:
     return websocket.create_connection(url, timeout=TIMEOUT, **options)
 
 
-def told(code: int) -> object:
+def told(code: int) -> Step:
     """The step of a script that waits for a close frame with this code."""
     return expect_frame(CLOSE, lambda payload: payload[:2] == code.to_bytes(2, "big"))
 
@@ -127,7 +137,7 @@ def test_max_size_bounds_what_is_inflated(fragments: int) -> None:
     size = fragments << 20
     for limit in (size, size - 1):
         steps = [told(1009)] if limit < size else [told(1000), send(frame(CLOSE, b"\x03\xe8"))]
-        with script(AGREED, send(stream), *steps) as server:  # type: ignore[arg-type]
+        with script(AGREED, send(stream), *steps) as server:
             ws = dial(server.url, max_size=limit)
             if limit == size:
                 assert ws.recv() == bytes(size)
@@ -188,7 +198,7 @@ def test_a_threshold_counts_for_whole_messages(server: Server) -> None:
 def test_frames_and_pieces_come_inflated() -> None:
     stream = frame(TEXT, HELLO[:3], fin=False, rsv=4) + frame(CONT, HELLO[3:])
     bye = (told(1000), send(frame(CLOSE, b"\x03\xe8")))
-    with script(AGREED, send(3 * stream), *bye) as peer:  # type: ignore[arg-type]
+    with script(AGREED, send(3 * stream), *bye) as peer:
         ws = dial(peer.url)
         assert "".join(piece for piece in ws.recv_streaming() if isinstance(piece, str)) == "Hello"
         first, second = ws.recv_frame(), ws.recv_frame()
@@ -269,4 +279,5 @@ def test_the_sans_io_client_compresses() -> None:
     sender = Sender(server=True, deflater=deflater)
     client.receive_data(sender.message(TEXT, b"a" * 1000))
     _, message = client.events_received()
+    assert isinstance(message, websocket.Frame)
     assert (message.opcode, message.data, message.rsv1) == (TEXT, b"a" * 1000, False)

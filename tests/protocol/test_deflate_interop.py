@@ -57,6 +57,7 @@ def converse(ws: websocket.WebSocket, seed: int = 1) -> None:
 def talk(url: str, compression: Deflate) -> str:
     """Connect, converse; returns what was agreed on."""
     ws = websocket.create_connection(url, timeout=TIMEOUT, compression=compression)
+    assert ws.response is not None
     agreed = ws.response.headers["Sec-WebSocket-Extensions"]
     converse(ws)
     return agreed

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -137,7 +138,7 @@ def messages(seed: int, total: int) -> Iterator[bytes]:
 
 def halves(bits: int, level: int, mem_level: int) -> Iterator[Deflater]:
     """The compressor that results from each way of agreeing on `bits`."""
-    settings = {"level": level, "mem_level": mem_level}
+    settings: dict[str, Any] = {"level": level, "mem_level": mem_level}
     answer = f"permessage-deflate; client_max_window_bits={bits}"
     yield Deflate(client_max_window_bits=15, **settings).agree(answer)[1]
     yield Deflate(client_max_window_bits=bits, **settings).agree("permessage-deflate")[1]

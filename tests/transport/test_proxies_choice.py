@@ -218,6 +218,7 @@ def test_an_unknown_type_is_python_socks_proxy_error_too() -> None:
     with pytest.raises(python_socks.ProxyError, match="proxy_type 'ftp' is unknown") as caught:
         choose(http_proxy_host="a", http_proxy_port=1, proxy_type="ftp")
     assert isinstance(caught.value, WebSocketProxyException)
+    assert isinstance(caught.value, ValueError)
 
 
 def test_no_text_form_shows_credentials() -> None:

@@ -89,7 +89,11 @@ class DuckStream:
         return int(self.socket.pending()) if hasattr(self.socket, "pending") else 0
 
     def queued(self) -> int:
-        return self.pending()
+        waiting = self.pending()
+        if not waiting and hasattr(self.socket, "fileno"):
+            with suppress(TypeError, AttributeError):  # a double's descriptor may be anything
+                waiting = queued_in_kernel(self.socket)
+        return waiting
 
     def write(self, data: Bytes, deadline: Deadline | None = None) -> None:
         begun = bool(self.unsent) or self._IN_RECORDS
@@ -109,10 +113,13 @@ class DuckStream:
         self.unsent += bytes(data)
         self.flush()
 
-    def flush(self) -> None:
+    def flush(self, deadline: Deadline | None = None) -> None:
         while self.unsent:
             try:
-                sent = self._at_once(self.socket.send, self.unsent)
+                if deadline is None:
+                    sent = self._at_once(self.socket.send, self.unsent)
+                else:
+                    sent = self._timed(self.socket.send, self.unsent, deadline)
             except OSError as exc:
                 if _means_later(exc) or isinstance(exc, (InterruptedError, TimeoutError)):
                     return
@@ -148,6 +155,8 @@ class DuckStream:
         return int(self.socket.fileno())
 
     def close(self) -> None:
+        if getattr(self.socket, "_closed", False) is True:
+            return  # by somebody else; a double may count the calls
         with suppress(OSError):
             self.socket.close()
 

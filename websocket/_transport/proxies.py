@@ -111,6 +111,7 @@ def _from_parts(options: ConnectOptions) -> Proxy:
         raise proxy_exception(
             f"proxy_type {scheme!r} is unknown: expected one of {', '.join(SCHEMES)}",
             python_socks_class("ProxyError"),
+            ValueError,
         )
     port = _port(options.http_proxy_port)
     try:

@@ -75,8 +75,8 @@ class Stream(Protocol):
         """What the kernel takes of `data` without waiting; the rest is unsent."""
         ...
 
-    def flush(self) -> None:
-        """What the kernel takes of the unsent bytes without waiting."""
+    def flush(self, deadline: Deadline | None = None) -> None:
+        """What the kernel takes of the unsent bytes without waiting, or until `deadline`."""
         ...
 
     def wait(self, write: bool, seconds: float | None) -> bool:
@@ -220,14 +220,14 @@ class PlainStream:
         self.unsent += bytes(data)
         self.flush()
 
-    def flush(self) -> None:
+    def flush(self, deadline: Deadline | None = None) -> None:
         while self.unsent:
             try:
-                if (
-                    self.socket.gettimeout()
-                    and not wait_for(self.socket.fileno(), False, True, 0)[1]
-                ):
-                    return  # a socket with a timeout would wait for it in spite of MSG_DONTWAIT
+                # A socket with a timeout would wait for it in spite of MSG_DONTWAIT.
+                if deadline is not None or self.socket.gettimeout():
+                    limit = 0 if deadline is None else deadline.remaining()
+                    if not wait_for(self.socket.fileno(), False, True, limit)[1]:
+                        return
                 sent = self._send(self.unsent, _DONTWAIT)
             except (BlockingIOError, InterruptedError, TimeoutError):
                 return

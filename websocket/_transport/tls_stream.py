@@ -231,10 +231,12 @@ class TLSStream:
         self._check_sequence()
         self._lower.write_now(self._encrypt(memoryview(data)))
 
-    def flush(self) -> None:
+    def flush(self, deadline: Deadline | None = None) -> None:
         with self._mutex:  # the reader's engine may be putting something out just now
             output = self._outgoing.read()
         self._lower.write_now(output)
+        if deadline is not None:
+            self._lower.flush(deadline)
 
     # --- waiting ---------------------------------------------------------------------------------
 

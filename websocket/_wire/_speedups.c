@@ -48,6 +48,29 @@ get_key(PyObject *object, Py_buffer *key)
     return 0;
 }
 
+/* The bytes of a payload. A strided view has none in one piece: those of a copy are taken. */
+static int
+get_payload(PyObject *object, Py_buffer *payload)
+{
+    PyObject *copy;
+    int result;
+
+    if (PyObject_GetBuffer(object, payload, PyBUF_SIMPLE) == 0) {
+        return 0;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_BufferError)) {
+        return -1;
+    }
+    PyErr_Clear();
+    copy = PyBytes_FromObject(object);
+    if (copy == NULL) {
+        return -1;
+    }
+    result = PyObject_GetBuffer(copy, payload, PyBUF_SIMPLE); /* holds the copy from here on */
+    Py_DECREF(copy);
+    return result;
+}
+
 static PyObject *
 speedups_mask(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
@@ -62,7 +85,7 @@ speedups_mask(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if (get_key(args[0], &key) < 0) {
         return NULL;
     }
-    if (PyObject_GetBuffer(args[1], &data, PyBUF_SIMPLE) < 0) {
+    if (get_payload(args[1], &data) < 0) {
         PyBuffer_Release(&key);
         return NULL;
     }
@@ -157,7 +180,7 @@ speedups_encode_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
         PyErr_Format(PyExc_ValueError, "no frame has opcode %ld and reserved bits %ld", opcode, rsv);
         return NULL;
     }
-    if (PyObject_GetBuffer(args[1], &payload, PyBUF_SIMPLE) < 0) {
+    if (get_payload(args[1], &payload) < 0) {
         return NULL;
     }
     if (args[2] == Py_None) {

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from .._exceptions import WebSocketProtocolException
 from .masking import mask
+from .speedups import pick
 
 __all__ = [
     "BINARY",
@@ -23,6 +24,7 @@ __all__ = [
     "check_close",
     "encode_close",
     "encode_frame",
+    "encode_frame_in_python",
     "is_valid_close_code",
     "parse_close",
 ]
@@ -87,12 +89,13 @@ class Frame:
         return (self.opcode, self.data, self.fin, self.rsv1, self.rsv2, self.rsv3)
 
 
-def encode_frame(
+def encode_frame_in_python(
     opcode: int,
     payload: bytes | bytearray | memoryview,
     key: bytes | None,
     fin: bool = True,
     rsv: int = 0,
+    /,
 ) -> bytes:
     """One frame on the wire; `key` None leaves it unmasked, as servers do; `rsv` is 0 to 7."""
     if isinstance(payload, memoryview) and not (
@@ -111,6 +114,9 @@ def encode_frame(
     if key is None:
         return header + payload
     return b"".join((header, key, mask(key, payload)))
+
+
+encode_frame = pick("encode_frame", encode_frame_in_python)
 
 
 class FrameDecoder:

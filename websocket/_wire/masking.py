@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["fresh_key", "mask"]
+from .speedups import pick
+
+__all__ = ["fresh_key", "mask", "mask_in_python"]
 
 _CROSSING = 1536  # bytes; measured on CPython 3.10 to 3.13
 _STRIDE_CHUNK = 1 << 16  # what the cache likes; also bounds the scratch copies
@@ -19,7 +21,7 @@ _keys: list[bytes] = []
 _KEYS_AT_A_TIME = 256
 
 
-def mask(key: bytes, data: bytes | bytearray | memoryview) -> bytes | bytearray:
+def mask_in_python(key: bytes, data: bytes | bytearray | memoryview) -> bytes | bytearray:
     """XOR `data` with the 4 bytes of `key`, starting at the key's first byte; any thread."""
     length = len(data)
     if length > _CROSSING:
@@ -40,6 +42,9 @@ def _mask_large(key: bytes, data: bytes | bytearray | memoryview) -> bytearray:
             strided = slice(start + offset, stop, 4)
             masked[strided] = masked[strided].translate(table)
     return masked
+
+
+mask = pick("mask", mask_in_python)
 
 
 def fresh_key() -> bytes:

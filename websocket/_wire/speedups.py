@@ -1,0 +1,28 @@
+"""Which of two twins runs: the C one of `_speedups`, where it was built and is wanted, or ours."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeVar
+
+__all__ = ["backend", "pick"]
+
+_T = TypeVar("_T")
+
+_accelerator: Any = None
+if not os.environ.get("WEBSOCKET_CLIENT_PURE_PYTHON"):
+    try:
+        from . import _speedups as _accelerator  # type: ignore[attr-defined, no-redef]
+    except ImportError:
+        pass  # a wheel without it, or no compiler
+
+
+def pick(name: str, twin: _T) -> _T:
+    """The accelerator's function of that name, or `twin`, which does the same in Python."""
+    picked: _T = getattr(_accelerator, name, twin)
+    return picked
+
+
+def backend() -> str:
+    """Which of them masks and frames: "c" or "python"."""
+    return "python" if _accelerator is None else "c"
