@@ -8,6 +8,8 @@ import shutil
 import pytest
 
 PACKAGES = {
+    "chromedriver": "chromium-driver",
+    "chromium": "chromium",
     "danted": "dante-server",
     "haproxy": "haproxy",
     "microsocks": "microsocks",

@@ -130,7 +130,9 @@ class Wire:
         rest = memoryview(data)
         while rest:
             piece = rest[: 1 << 16]
-            rest = rest[self._patiently(lambda piece=piece: self.sock.send(piece), False, timeout) :]
+            rest = rest[
+                self._patiently(lambda piece=piece: self.sock.send(piece), False, timeout) :
+            ]
 
     def drip(self, data: bytes, stop: threading.Event, interval: float = 0.05) -> None:
         """One byte after the other until `stop`, or nobody listens any more."""
@@ -210,6 +212,8 @@ class Peer:
 
     def __init__(self, tls: bool = False, rcvbuf: int | None = None):
         self.tls = tls
+        if tls:
+            papers()  # before two threads ask for them
         self._listener = socket.create_server(("127.0.0.1", 0))
         if rcvbuf is not None:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)

@@ -71,9 +71,18 @@ ARROWS: dict[str, set[str]] = {
     "_core": WEBSOCKET,
     "_reconnect": {"_core"} | GROUND,
     # 4: WebSocketApp
-    "_session": {"_core", "_keepalive", "_reconnect"} | GROUND,
-    "_dispatcher": {"_core", "_keepalive", "_reconnect"} | GROUND,
-    "_app": {"_session", "_dispatcher"} | GROUND,
+    "_pulse": {"_keepalive", "_wire"} | GROUND,
+    "_loop_parts": set(),
+    "_loop": {"_loop_parts"} | GROUND,
+    "_dispatcher": {"_raw", "_transport"} | GROUND,
+    "_queued": PILLARS | {"_connection", "_dispatcher", "_loop", "_loop_parts"},
+    "_session": PILLARS | {"_core", "_keepalive", "_reconnect"},
+    "_dispatched": PILLARS | {"_session"},
+    "_looped": PILLARS
+    | {"_connection", "_dispatched", "_dispatcher", "_loop", "_loop_parts", "_queued"},
+    "_callbacks": GROUND,
+    "_app": PILLARS
+    | {"_abnf", "_callbacks", "_cookiejar", "_core", "_dispatcher", "_looped", "_reconnect"},
     # 5: what stands beside the house
     "_wsdump": {""},
     "testing": {"testing", "_protocol", "_wire"} | GROUND,
@@ -105,7 +114,7 @@ MAY_BE_SLOW = {
 OPTIONAL = {"eventlet", "gevent", "python_socks", "rel", "socks"}
 """Packages that users may have."""
 
-LATE = {("_transport.connecting", name) for name in MAY_BE_SLOW if name.startswith("_transport.")}
+LATE = {("_transport.sockets", name) for name in MAY_BE_SLOW if name.startswith("_transport.")}
 """Who may import which of our modules inside a function: for ssl not to be loaded without need."""
 
 

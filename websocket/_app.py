@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ._abnf import ABNF
 from ._callbacks import ORIGINALS, Callbacks
 from ._cookiejar import SimpleCookieJar
-from ._core import WebSocket, getdefaulttimeout
+from ._core import WebSocket
 from ._dispatcher import Dispatcher, DispatcherBase, SSLDispatcher, WrappedDispatcher
 from ._exceptions import WebSocketConnectionClosedException, WebSocketException
 from ._looped import LoopedSession
@@ -132,7 +132,7 @@ class WebSocketApp(Callbacks):
         self._keep_running = False
         session, sock = self._session, self.sock
         if session is not None:
-            if session.close_later(True, **kwargs):
+            if session.close_later(True, kwargs):
                 return
             session.stop()
         if sock is not None:
@@ -177,7 +177,7 @@ class WebSocketApp(Callbacks):
             return
         self._stops += 1
         session, sock = self._session, self.sock
-        if session is not None and not session.close_later(False):
+        if session is not None and not session.close_later(False, {}):
             session.stop()
             if sock is not None and not session.in_callback():
                 self._close_behind(session, sock, {})
@@ -227,13 +227,7 @@ class WebSocketApp(Callbacks):
         any other failure was seen. Raises WebSocketException and ValueError for bad arguments.
         """
         stops = self._stops
-        self._check_run(ping_interval, ping_timeout)
-        if reconnect is None:
-            reconnect = _default_reconnect
-        plan = Plan(reconnect, retry) if reconnect or callable(reconnect) else None
-        self.ping_interval = ping_interval or 0
-        self.ping_timeout = ping_timeout
-        self.ping_payload = ping_payload
+        _check_pings(ping_interval, ping_timeout)
         given: dict[str, Any] = dict(
             options,
             http_proxy_host=http_proxy_host,
@@ -249,30 +243,25 @@ class WebSocketApp(Callbacks):
         )
         if given.get("cookiejar") is None:
             given["cookiejar"] = SimpleCookieJar()  # this run's session, on no other connection
-        session = LoopedSession(
-            self,
-            partial(self._make_socket, sockopt, sslopt, skip_utf8_validation),
-            partial(self._attempt_options, given),
-            plan,
-            timeout if timeout is not None else getdefaulttimeout(),
+        make = partial(self._make_socket, sockopt, sslopt, skip_utf8_validation)
+        options_of_attempt = partial(self._attempt_options, given)
+        session = LoopedSession(self, make, options_of_attempt, _plan(reconnect, retry), timeout)
+        return self._run(
+            session, dispatcher, stops, (ping_interval or 0, ping_timeout, ping_payload)
         )
-        return self._run(session, dispatcher, stops)
 
-    def _check_run(self, ping_interval: float | None, ping_timeout: float | None) -> None:
-        if ping_timeout is not None and ping_timeout <= 0:
-            raise WebSocketException(f"Ensure ping_timeout > 0: it is {ping_timeout!r}")
-        if ping_interval is not None and ping_interval < 0:
-            raise WebSocketException(f"Ensure ping_interval >= 0: it is {ping_interval!r}")
-        if ping_timeout and ping_interval and ping_interval <= ping_timeout:
-            raise WebSocketException(
-                f"Ensure ping_interval > ping_timeout: {ping_interval!r} and {ping_timeout!r}"
-            )
-
-    def _run(self, session: LoopedSession, dispatcher: Any, stops: int) -> bool:
+    def _run(
+        self,
+        session: LoopedSession,
+        dispatcher: Any,
+        stops: int,
+        pings: tuple[float, float | None, str | bytes],
+    ) -> bool:
         with self.has_done_teardown_lock:
             if self.sock or self._session is not None:
                 raise WebSocketException("socket is already opened")
             self._session = session
+        self.ping_interval, self.ping_timeout, self.ping_payload = pings
         self.has_errored = self.has_done_teardown = False
         self.last_close_frame = None
         self._keep_running = True
@@ -346,6 +335,23 @@ class WebSocketApp(Callbacks):
             return WrappedDispatcher(self, ping_timeout, dispatcher, handleDisconnect)
         kind = SSLDispatcher if is_ssl else Dispatcher
         return kind(self, ping_timeout or 10)
+
+
+def _check_pings(interval: float | None, timeout: float | None) -> None:
+    if timeout is not None and timeout <= 0:
+        raise WebSocketException(f"Ensure ping_timeout > 0: it is {timeout!r}")
+    if interval is not None and interval < 0:
+        raise WebSocketException(f"Ensure ping_interval >= 0: it is {interval!r}")
+    if timeout and interval and interval <= timeout:
+        raise WebSocketException(
+            f"Ensure ping_interval > ping_timeout: they are {interval!r} and {timeout!r}"
+        )
+
+
+def _plan(reconnect: Any, retry: Callable[[BaseException], bool] | None) -> Plan | None:
+    if reconnect is None:
+        reconnect = _default_reconnect
+    return Plan(reconnect, retry) if reconnect or callable(reconnect) else None
 
 
 ORIGINALS.update(vars(WebSocketApp))

@@ -16,7 +16,7 @@ _STOPPING = 3.0  # seconds for the thread of `_send_ping` to end
 
 
 class Callbacks:
-    """The private methods that programs override or patch (contract with websocket-client)."""
+    """The private methods that programs override or patch."""
 
     on_error: Callable[[Any, Any], object] | None
     on_close: Callable[[Any, Any, Any], object] | None

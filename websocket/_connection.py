@@ -153,7 +153,9 @@ class Connection(Writing):
         receiver = self.receiver
         data = stream.read(receiver.missing, receiver.at_border, deadline)
         if not data:
-            raise WebSocketConnectionClosedException("Connection to remote host was lost.")
+            lost = WebSocketConnectionClosedException("Connection to remote host was lost.")
+            # A reset is told once, and may have been told to a write.
+            raise lost from (None if self.error is None else self.error.__cause__)
         receiver.feed(data)
         self.filled += len(data)
 

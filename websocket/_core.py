@@ -108,7 +108,16 @@ class WebSocket(Parts):
         WebSocketConnectionClosedException, and after telling the peer
         WebSocketProtocolException (1002) and WebSocketPayloadException (1007, 1009).
         """
-        frame = self._receive(False, timeout)
+        connection = self._connection
+        if timeout is None and connection is not None and not self._classic_reading:
+            # As `_receive`: the common case saves a call.
+            frame = connection.receive(
+                connection.receiver.next_frame
+                if self.fire_cont_frame
+                else connection.receiver.next_message
+            )
+        else:
+            frame = self._receive(False, timeout)
         if frame.opcode == TEXT:
             return frame.text if frame.text is not None else _text(frame.data)
         return frame.data if frame.opcode == BINARY else ""
@@ -121,7 +130,7 @@ class WebSocket(Parts):
         return connection.receive(
             receiver.next_frame if self.fire_cont_frame else receiver.next_message,
             control,
-            None if timeout is None else Deadline(timeout),
+            None if timeout is None else Deadline(max(timeout, 0)),
         )
 
     def recv_data(self, control_frame: bool = False) -> tuple[int, bytes]:
@@ -324,4 +333,6 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as exc:
-        raise WebSocketPayloadException(f"cannot decode: a text is not UTF-8 ({exc.reason})") from exc
+        raise WebSocketPayloadException(
+            f"cannot decode: a text is not UTF-8 ({exc.reason})"
+        ) from exc

@@ -33,8 +33,12 @@ class DispatchedSession(Session):
         if self._waiter is None:
             return super().converse()
         self._ending = None
-        if not self.stopped:
-            self._waiter.read(self._ws.sock, self._read_on, self.check)
+        try:
+            if not self.stopped:
+                self._waiter.read(self._ws.sock, self._read_on, self.check)
+        except Exception as exc:
+            # Such a dispatcher looks at `app.sock.sock`, and `close` in another thread takes it.
+            return None if self.stopped else exc
         return self._ending
 
     def _read_on(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ._abnf import ABNF
@@ -142,7 +143,8 @@ class Facts:
         self.sock_opt.timeout = timeout
         connection = self._connection
         if connection is not None and not connection.over:
-            connection.stream.settimeout(timeout)
+            with suppress(OSError):  # it may be closed at this very moment
+                connection.stream.settimeout(timeout)
 
     def gettimeout(self) -> float | None:
         """The timeout that was set, in seconds."""

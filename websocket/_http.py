@@ -13,8 +13,8 @@ from ._exceptions import WebSocketAddressException, WebSocketException, WebSocke
 from ._logging import dump, redact_head
 from ._socket import recv_line, send
 from ._transport.deadline import Attempt, Deadline
+from ._transport.names import look_up
 from ._transport.proxy_errors import python_socks_class
-from ._transport.tcp import look_up
 from ._transport.tls import check_fingerprint, context_for, server_hostname_for
 from ._url import get_proxy_info, parse_url
 from ._wire.http1 import HeadReader, Request, encode_request, encode_response

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from . import _logging
 from ._exceptions import WebSocketConnectionClosedException, WebSocketException
@@ -57,6 +58,7 @@ class Line:
         self._ended = Latch()
         self._descriptor = threading.RLock()  # held while it is shut down or closed
         stream.share_locks(self.read_lock, self.write_lock)
+        _Last.of(self)
 
     def __del__(self) -> None:
         # Closed, never shut down: a forked child would cut its parent off. What the program has
@@ -96,8 +98,9 @@ class Line:
         while self._begin_writing():
             try:
                 self._pay()
-            except WebSocketException:
-                self.sender.abandon()  # the reader will find out why
+            except WebSocketException as exc:
+                self._remember(exc)
+                self.sender.abandon()  # what the peer sent before it went may still be read
             finally:
                 self._end_writing()
             if not self._owed or self.stream.unsent:
@@ -247,6 +250,28 @@ class Line:
     def _owed_close(self) -> Close | None:
         owed: Close | None = self._owed.get(CLOSE)
         return owed
+
+
+class _Last(ref[Line]):
+    """Does what `Line.__del__` does where a reference cycle is collected: the collector may come to
+    the socket first, which would complain that nobody has closed it; but weak references come
+    before all."""
+
+    __slots__ = ("stream",)
+    stream: Stream
+
+    @classmethod
+    def of(cls, line: Line) -> None:
+        last = cls(line, cls.release)
+        last.stream = line.stream
+        _open[id(last)] = last
+
+    def release(self) -> None:
+        del _open[id(self)]
+        self.stream.release()
+
+
+_open: dict[int, _Last] = {}
 
 
 def _bare(exc: WebSocketException) -> WebSocketException:

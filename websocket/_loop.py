@@ -254,7 +254,10 @@ class Loop:
 
     def _install(self, number: int) -> None:
         if number not in self._handlers:
-            self._handlers[number] = signal.signal(number, lambda *_: self._signals[number]())
+            self._handlers[number] = signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self._signals[number]()
 
     # --- watching --------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""`LoopedSession`: a run whose steps are taken by the callbacks of an event loop, rel or our `Loop`.
+"""`LoopedSession`: a run whose steps are the callbacks of an event loop, rel or our `Loop`.
 
 `run_forever` returns at once; then the loop calls `_on_readable`, `retry`, `check`, `disconnected`.
 Nothing of that waits for the network, but for connecting under rel, and closing in its thread.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from . import _logging
 from ._connection import Connection
@@ -23,6 +23,7 @@ from ._exceptions import WebSocketConnectionClosedException, WebSocketTimeoutExc
 from ._loop import Loop
 from ._loop_parts import Timer
 from ._queued import BuffwriteStream, LoopStream
+from ._transport.streams import Stream
 from ._wire.frames import CLOSE, Close, Frame, check_close
 
 __all__ = ["LoopedSession"]
@@ -91,7 +92,7 @@ class LoopedSession(DispatchedSession):
                     self._stream = LoopStream(connection, self._loop)
                 else:
                     self._stream = BuffwriteStream(connection, self.dispatcher)
-                connection.stream = self._stream
+                connection.stream = cast(Stream, self._stream)
             self._connection = connection
         return super()._opened(ws)
 
@@ -216,25 +217,18 @@ class LoopedSession(DispatchedSession):
             return super().disconnected(exc, reconnecting)
         if self._stepping is not None:  # the read that follows will find out
             return False
-        stream = self._stream
+        stream, ending = self._stream, exc
         if stream is None and isinstance(self.dispatcher, WrappedDispatcher):
             return False  # of a connection that is gone
-        ending = stream.failure if isinstance(stream, BuffwriteStream) else None
-        if ending is None and isinstance(exc, BaseException):
-            ending = exc
-        if ending is None:
-            ending = WebSocketConnectionClosedException(str(exc))
-        return False if self.finished else self._step(lambda: ending)
+        if isinstance(stream, BuffwriteStream) and stream.failure is not None:
+            ending = stream.failure
+        if not isinstance(ending, BaseException):
+            ending = WebSocketConnectionClosedException(ending)
+        return False if self.finished else self._step(partial(_as_it_is, ending))
 
     # --- ending ----------------------------------------------------------------------------------
 
-    def close_later(
-        self,
-        wait: bool,
-        status: int = 1000,
-        reason: str | bytes | None = b"",
-        timeout: float | None = 3,
-    ) -> bool:
+    def close_later(self, wait: bool, how: dict[str, Any]) -> bool:
         """Have `Loop` do the closing handshake; its own thread does not wait for it, others do if
         they want to. False where that is not possible. Raises as `WebSocket.close`."""
         loop, connection = self._loop, self._connection
@@ -242,7 +236,9 @@ class LoopedSession(DispatchedSession):
             return False
         if self.finished or not connection.connected:
             return False
-        said = Close(status, check_close(status, reason).decode())
+        if self._stepping == threading.get_ident() and not loop.here:
+            return False  # in on_open, called by `run_forever`: the loop does not know us yet
+        said, timeout = _goodbye(**how)
         if loop.here:
             self._say_goodbye(connection, said, timeout)
             return True
@@ -298,3 +294,14 @@ class LoopedSession(DispatchedSession):
                 if timer is not None:
                     timer.delete()
         super().finish()
+
+
+def _as_it_is(ending: BaseException) -> BaseException:
+    return ending
+
+
+def _goodbye(
+    status: int = 1000, reason: str | bytes | None = b"", timeout: float | None = 3
+) -> tuple[Close, float | None]:
+    """What `close` was told, in the manner of `WebSocket.close`."""
+    return Close(status, check_close(status, reason).decode()), timeout

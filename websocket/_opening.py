@@ -93,14 +93,15 @@ class _Opener:
     ):
         self.uri = uri
         self._at_home = True  # no hop so far has left the first origin
-        header = options.get("header")
+        header: Any = options.get("header")
+        header = header() if callable(header) else header
         given = {name: options[name] for name in _OPENING if options.get(name) is not None}
         jar = options.get("cookiejar")
         self._jar: Any = SimpleCookieJar() if jar is None else jar
         self._authorization = Authorization(options.get("auth"), uri)
         self.opening = Opening(
             uri,
-            header=header() if callable(header) else header,
+            header=header,
             authorization=self._authorization.value,
             cookies=self._cookies,
             extension=extension,

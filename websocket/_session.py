@@ -49,7 +49,7 @@ class Session:
         self._make = make
         self._options = connect_options
         self._plan = plan
-        self._timeout = timeout
+        self._timeout = getdefaulttimeout() if timeout is None else timeout
         self._attempt: Attempt | None = None
         self._ws: Any = None
         self._receive: Callable[[float | None], Frame] = self._receive_classic
@@ -247,7 +247,7 @@ class Session:
         """Whether we are in a callback: the next step of this thread will find the latch."""
         return self._stepping == threading.get_ident() and not self.busy_here()
 
-    def close_later(self, wait: bool, **how: Any) -> bool:
+    def close_later(self, wait: bool, how: dict[str, Any]) -> bool:
         """Whether somebody else sees to the closing, as an event loop may do."""
         return False
 

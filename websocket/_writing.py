@@ -46,6 +46,8 @@ class Writing(Line):
 
     def send_close(self, said: Close) -> int:
         """Write our close frame, if none was sent before; data may still be received."""
+        if self.receiver.peer_close is not None:
+            self._chores = True  # with ours the handshake is complete
         return self._write(False, self.sender.close, said.code, said.reason)
 
     def _write(self, in_turn: bool, encode: Callable[..., bytes], *what: Any) -> int:

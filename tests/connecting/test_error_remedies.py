@@ -14,7 +14,7 @@ from papers import Papers
 
 import websocket
 from websocket import Response
-from websocket.testing import Server, Step, drop, expect_request, reset, script, send, serve
+from websocket.testing import Server, Step, drop, expect_request, hang, reset, script, send, serve
 
 
 def failure(url: str, **options: Any) -> Any:
@@ -84,6 +84,14 @@ def test_no_tls_at_all_on_a_wss_port(reply: bytes) -> None:
         exc = failure(f"wss://127.0.0.1:{server.port}/")
     assert isinstance(exc, ssl.SSLError)
     check(exc, "ws://")
+
+
+def test_a_wss_port_that_is_silent() -> None:
+    with script(hang()) as server:
+        exc = failure(f"wss://127.0.0.1:{server.port}/", timeout=0.5)
+    assert isinstance(exc, websocket.WebSocketTimeoutException)
+    check(exc, "ws://")
+    assert "0.5 s while shaking hands by TLS with 127.0.0.1" in str(exc)
 
 
 @pytest.mark.parametrize("end", [drop(), reset()])

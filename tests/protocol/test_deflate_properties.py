@@ -101,7 +101,9 @@ def test_any_bytes_at_all(payload: bytes, limit: int | None, data: st.DataObject
     """Fuzzing: documented errors only, and however it was fragmented, the same outcome."""
     whole = outcome([payload], limit)
     cuts = data.draw(st.lists(st.integers(0, 100), max_size=4))
-    assert outcome(fragments(payload, cuts), limit) == whole
+    cut = outcome(fragments(payload, cuts), limit)
+    # Of a stream that is bad and too large the one or the other shows first.
+    assert cut == whole or {cut, whole} == {1007, 1009}
 
 
 def outcome(pieces: list[bytes], limit: int | None) -> bytes | int | None:

@@ -16,8 +16,9 @@ from websocket._exceptions import (
     WebSocketTimeoutException,
 )
 from websocket._transport.deadline import Attempt, Deadline
+from websocket._transport.names import look_up
 from websocket._transport.options import ConnectOptions
-from websocket._transport.tcp import dial, look_up
+from websocket._transport.tcp import dial
 
 HOST = "server.test"
 

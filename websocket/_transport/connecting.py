@@ -10,32 +10,19 @@ One `Attempt` covers all of it: its deadline, and the wish of another thread to 
 from __future__ import annotations
 
 import re
-import socket
-import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
-from .._exceptions import (
-    WebSocketConnectionClosedException,
-    WebSocketException,
-    WebSocketProxyException,
-    WebSocketTimeoutException,
-)
+from .._exceptions import WebSocketException, WebSocketTimeoutException
 from .._wire.http1 import Request, Response
 from .._wire.urls import WebSocketURI, resolve_location, same_origin
-from .deadline import Attempt, Deadline
-from .duck_stream import DuckStream
+from .deadline import Attempt
 from .exchange import REDIRECTS, exchange, refuse
 from .options import ConnectOptions
-from .proxies import Proxy, choose_proxy, sslopt_for
-from .proxy_errors import at_the_proxy, python_socks_class
-from .proxy_tunnels import connect_by_http, connect_by_socks, require_python_socks
+from .proxies import choose_proxy
+from .proxy_route import reach_through
+from .sockets import as_stream, speaks_tls, start_tls
 from .streams import PlainStream, Stream
-from .tcp import dial, dial_unix, look_up
-from .tls import HUNG_UP, check_fingerprint, context_for, explain_tls_error, server_hostname_for
-
-if TYPE_CHECKING:
-    from .tls_stream import TLSStream
+from .tcp import dial, dial_unix
 
 __all__ = [
     "REDIRECTS",
@@ -46,8 +33,6 @@ __all__ = [
     "open_stream",
     "start_tls",
 ]
-
-_SOCKS_PATIENCE = 60.0  # seconds, where nobody has set a timeout: as it was in websocket-client
 
 
 class Opener(Protocol):
@@ -113,8 +98,8 @@ def _give_up(stream: Stream, exc: BaseException, attempt: Attempt, doing: str) -
     stream.close()
     if attempt.cancelled and isinstance(exc, Exception):
         attempt.check()
-    if isinstance(exc, WebSocketTimeoutException) and attempt.deadline.expired:
-        attempt.check(doing)
+    if isinstance(exc, WebSocketTimeoutException):
+        raise attempt.late(exc, doing)
     raise exc
 
 
@@ -140,7 +125,7 @@ def open_stream(
         stream = _reach(uri, options, attempt, at_home)
     try:
         attempt.watch(stream.socket)
-        if uri.secure and not (given is not None and _speaks_tls(given)):
+        if uri.secure and not (given is not None and speaks_tls(given)):
             stream = start_tls(stream, options.sslopt, uri.host, attempt.deadline)
             attempt.watch(stream.socket)
     except BaseException as exc:
@@ -159,163 +144,7 @@ def _reach(uri: WebSocketURI, options: ConnectOptions, attempt: Attempt, at_home
     proxy = choose_proxy(host, port, uri.secure, options)
     if proxy is None:
         return PlainStream(dial(host, port, options, attempt))
-    return _reach_through(proxy, host, port, options, attempt)
-
-
-def start_tls(
-    lower: Stream,
-    sslopt: Mapping[str, Any] | None,
-    host: str,
-    deadline: Deadline,
-    plain: str = "ws",
-) -> TLSStream:
-    """TLS over an open stream, verified; raises ssl.SSLError with host and remedy in its text.
-
-    `plain` is the scheme that the remedy names where the other side does not speak TLS.
-    """
-    context = context_for(sslopt)
-    # Here, since they import ssl: a program that never speaks TLS does not wait for it.
-    from .tls_socket import TLSSocket
-    from .tls_stream import TLSStream
-
-    stream = TLSStream(lower, context, server_hostname_for(sslopt, host))
-    try:
-        stream.handshake(deadline)
-        fingerprint = (sslopt or {}).get("fingerprint")
-        if fingerprint is not None:
-            certificate = stream.ask(lambda engine: engine.getpeercert(True))
-            check_fingerprint(certificate or b"", fingerprint)
-    except WebSocketConnectionClosedException as exc:
-        raise WebSocketConnectionClosedException(
-            *exc.args, hint=HUNG_UP.format(plain=plain)
-        ) from exc
-    except OSError as exc:
-        told = explain_tls_error(exc, host, plain)
-        if told is exc:
-            raise
-        raise told from exc
-    if isinstance(lower, PlainStream):
-        lower.move_to(TLSSocket(lower.socket))
-    if isinstance(stream.socket, TLSSocket):
-        stream.socket.stream = stream
-    return stream
-
-
-def as_stream(sock: Any) -> Stream:
-    """Any socket, real or not, as a stream; a real one that is no TLS socket is read ahead."""
-    if not isinstance(sock, socket.socket):
-        return DuckStream(sock)
-    if not _is_tls(sock):
-        return PlainStream(sock)
-    from .guarded_stream import GuardedTLSStream
-    from .tls_socket import TLSSocket
-
-    if isinstance(sock, TLSSocket) and sock.stream is not None:
-        return sock.stream
-    return GuardedTLSStream(sock)  # type: ignore[arg-type]
-
-
-def _speaks_tls(sock: Any) -> bool:
-    """Whether a socket of any make is one of TLS; gevent's and pyOpenSSL's are no SSLSocket."""
-    return _is_tls(sock) or hasattr(sock, "getpeercert") or hasattr(sock, "get_peer_certificate")
-
-
-def _is_tls(sock: Any) -> bool:
-    ssl = sys.modules.get("ssl")  # who has made a TLS socket has imported it
-    return ssl is not None and isinstance(sock, ssl.SSLSocket)
-
-
-# --- through a proxy ------------------------------------------------------------------------------
-
-
-def _reach_through(
-    proxy: Proxy, host: str, port: int, options: ConnectOptions, attempt: Attempt
-) -> Stream:
-    """A stream to `host` and `port` through a proxy; SOCKS 4 and 5 are told addresses."""
-    socks = proxy.scheme.startswith("socks")
-    seconds = options.http_proxy_timeout
-    if socks:
-        require_python_socks()
-        if seconds is None and attempt.deadline.at is None:
-            seconds = _SOCKS_PATIENCE
-    with attempt.limited(seconds):
-        targets = [host]
-        if proxy.scheme in ("socks4", "socks5"):
-            targets = _addresses(host, port, proxy, attempt)
-        for target in targets:
-            try:
-                return _tunnel(proxy, target, port, options, attempt)
-            except WebSocketProxyException as exc:
-                # What is an OSError happened before the proxy could say anything about the target.
-                if target is targets[-1] or isinstance(exc, OSError):
-                    raise
-        raise AssertionError("unreachable")  # pragma: no cover
-
-
-def _addresses(host: str, port: int, proxy: Proxy, attempt: Attempt) -> list[str]:
-    """The addresses of a name, IPv4 first: not every SOCKS proxy knows more."""
-    found = look_up(host, port, attempt)
-    v4 = [str(each[4][0]) for each in found if each[0] == socket.AF_INET]
-    v6 = [str(each[4][0]) for each in found if each[0] == socket.AF_INET6]
-    addresses = list(dict.fromkeys(v4 if proxy.scheme == "socks4" else [*v4, *v6]))
-    if not addresses:
-        raise WebSocketProxyException(
-            f"proxy {proxy}: SOCKS 4 reaches IPv4 addresses only, and {host} has none",
-            hint="use socks4a or socks5h, if the proxy knows them",
-        )
-    return addresses
-
-
-def _tunnel(
-    proxy: Proxy, host: str, port: int, options: ConnectOptions, attempt: Attempt
-) -> Stream:
-    """One connection to the proxy and the conversation that makes a tunnel of it."""
-    try:
-        stream: Stream = PlainStream(dial(proxy.host, proxy.port, options, attempt))
-    except (OSError, WebSocketException) as exc:
-        raise _proxy_trouble(exc, proxy, attempt) from exc
-    try:
-        attempt.watch(stream.socket)
-        if proxy.scheme == "https":
-            sslopt = sslopt_for(options)
-            stream = start_tls(stream, sslopt, proxy.host, attempt.deadline, "http")
-            attempt.watch(stream.socket)
-        if proxy.scheme.startswith("socks"):
-            connect_by_socks(stream, proxy, host, port, attempt)
-        else:
-            connect_by_http(stream, proxy, host, port, options, attempt)
-    except BaseException as exc:
-        attempt.unwatch(stream.socket)
-        stream.close()
-        if not isinstance(exc, (OSError, WebSocketException)):
-            raise
-        told = _proxy_trouble(exc, proxy, attempt)
-        if told is exc:
-            raise
-        raise told from exc
-    attempt.unwatch(stream.socket)
-    return stream
-
-
-def _proxy_trouble(
-    exc: OSError | WebSocketException, proxy: Proxy, attempt: Attempt
-) -> WebSocketProxyException:
-    """What went wrong on the way to the proxy, or in the conversation with it."""
-    if attempt.cancelled:
-        attempt.check("connecting through a proxy")
-    if isinstance(exc, TimeoutError):
-        try:
-            attempt.check("connecting through it")
-        except WebSocketTimeoutException as timeout:
-            exc = timeout
-    also: tuple[type[BaseException], ...] = ()
-    if proxy.scheme.startswith("socks"):
-        name = "ProxyError"
-        if isinstance(exc, OSError):
-            late = isinstance(exc, TimeoutError)
-            name = "ProxyTimeoutError" if late else "ProxyConnectionError"
-        also = (python_socks_class(name),)
-    return at_the_proxy(exc, str(proxy), *also)
+    return reach_through(proxy, host, port, options, attempt)
 
 
 # --- redirects ------------------------------------------------------------------------------------

@@ -9,9 +9,13 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from websocket._exceptions import WebSocketConnectionClosedException, WebSocketTimeoutException
+from websocket._exceptions import (
+    WebSocketConnectionClosedException,
+    WebSocketException,
+    WebSocketTimeoutException,
+)
 
-__all__ = ["Attempt", "Deadline"]
+__all__ = ["Attempt", "Deadline", "shut_down"]
 
 
 class Deadline:
@@ -96,7 +100,7 @@ class Attempt:
         self._cancelled = True
         with self._guard:
             for sock in tuple(self._watched.values()):
-                _shut_down(sock)
+                shut_down(sock)
         self.ring()
 
     def check(self, doing: str = "connecting") -> None:
@@ -111,6 +115,14 @@ class Attempt:
             raise WebSocketTimeoutException(
                 f"Timed out after {self.deadline.seconds:g} s while {doing}"
             )
+
+    def late(self, exc: WebSocketTimeoutException, doing: str) -> WebSocketException:
+        """A wait that ran out, told as what our deadline has cut, if it has; the hint stays."""
+        try:
+            self.check(doing)
+        except WebSocketTimeoutException as late:
+            return WebSocketTimeoutException(*late.args, hint=exc.hint)
+        return exc
 
     @contextmanager
     def limited(self, seconds: float | None) -> Generator[None, None, None]:
@@ -141,11 +153,12 @@ class Attempt:
         return WebSocketConnectionClosedException(f"The connection was closed while {doing}")
 
 
-def _shut_down(sock: Shutdownable) -> None:
-    with suppress(OSError):  # not connected yet, or no longer
+def shut_down(sock: Shutdownable, how: int = socket.SHUT_RDWR) -> None:
+    """Shut a socket down below any TLS that it speaks; one that is not connected is no error."""
+    with suppress(OSError):
         # eventlet's class has no methods, only its objects do.
         if isinstance(sock, socket.socket) and hasattr(socket.socket, "shutdown"):
             # Not `sock.shutdown`: that of SSLSocket drops its TLS state under the reader's feet.
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            socket.socket.shutdown(sock, how)
         else:
-            sock.shutdown(socket.SHUT_RDWR)
+            sock.shutdown(how)

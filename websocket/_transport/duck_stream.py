@@ -9,7 +9,7 @@ from typing import Any
 
 from .deadline import Deadline
 from .streams import LARGE, Bytes
-from .waiting import translated, wait_for
+from .waiting import queued_in_kernel, translated, wait_for
 
 __all__ = ["DuckStream"]
 

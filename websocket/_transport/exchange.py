@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from .. import _logging as log
 from .._exceptions import (
     WebSocketBadStatusException,
     WebSocketConnectionClosedException,
     WebSocketException,
     WebSocketTimeoutException,
 )
-from .._logging import dump, redact_head
+from .._logging import dump, isEnabledForTrace, redact_head
 from .._wire.http1 import BodyReader, HeadReader, Request, Response, encode_request, encode_response
 from .deadline import Attempt, Deadline
 from .options import ConnectOptions
@@ -79,7 +78,7 @@ def exchange(
 
 
 def _trace(title: str, head: bytes, hide: tuple[str, ...]) -> None:
-    if log.tracing:
+    if isEnabledForTrace():
         text = redact_head(head.decode())
         for secret in hide:
             text = text.replace(secret, "<hidden>")

@@ -13,8 +13,8 @@ import sys
 from contextlib import suppress
 from typing import Any, Protocol
 
-from .._exceptions import WebSocketTimeoutException
-from .deadline import Deadline
+from .._exceptions import WebSocketException, WebSocketTimeoutException
+from .deadline import Deadline, shut_down
 from .waiting import patience, queued_in_kernel, translated, wait_for
 
 __all__ = ["LARGE", "Bytes", "PlainStream", "Stream"]
@@ -155,6 +155,8 @@ class PlainStream:
                     self._peeked = len(data)
                     return data
                 return self._recv(missing if missing < LARGE else LARGE, flags)  # type: ignore[no-any-return]
+            except WebSocketException:
+                raise
             except OSError as exc:
                 self._stumble(exc, True, deadline)
 
@@ -211,6 +213,9 @@ class PlainStream:
                     sent = self._send(rest, _DONTWAIT)
                 begun = begun or sent > 0
                 rest = rest[sent:]
+            except WebSocketException:
+                self.half_sent = begun
+                raise
             except OSError as exc:
                 self.half_sent = begun
                 self._stumble(exc, False, deadline)
@@ -270,8 +275,7 @@ class PlainStream:
     def finish(self) -> None:
         """Half-close; then read away what has come: closing with unread bytes would be a reset,
         which can destroy our last words on their way (RFC 1122 4.2.2.13)."""
-        with suppress(OSError):
-            socket.socket.shutdown(self.socket, socket.SHUT_WR)
+        shut_down(self.socket, socket.SHUT_WR)
         self._drop_unread()
 
     def _drop_unread(self) -> None:
@@ -286,8 +290,7 @@ class PlainStream:
                 return
 
     def wake(self) -> None:
-        with suppress(OSError):
-            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+        shut_down(self.socket)
 
     def close(self) -> None:
         self.socket.close()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HUNG_UP",
+    "SILENT",
     "check_fingerprint",
     "context_for",
     "explain_tls_error",
@@ -69,6 +70,8 @@ HUNG_UP = (
     " {plain}://"
 )
 
+SILENT = "does the server speak TLS on this port? if not, use {plain}://"
+
 # By the reason that OpenSSL gives, parts of it: prefixes and spellings vary between its releases.
 _REASON_REMEDIES = (
     ("WRONG_VERSION_NUMBER", "the server speaks plain HTTP on this port: use {plain}://"),
@@ -92,7 +95,7 @@ def context_for(
 
     Safe means: TLS 1.2 or later, chain and name verified against the system's CAs. Keys whose
     value is None count as absent. A `context` among the keys is returned untouched: of the others
-    those that it shows (`cert_reqs`, `check_hostname`, `ssl_version`) must agree with it, and files,
+    those that it shows (`cert_reqs`, `check_hostname`, `ssl_version`) must agree with it; files,
     ciphers and curve, which it does not show, are left unused as in websocket-client.
 
     `fingerprint` adds a check to that of the chain; `cert_reqs=CERT_NONE` beside it trusts the
