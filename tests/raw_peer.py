@@ -36,7 +36,7 @@ SMALL_BUFFERS: list[tuple[int, int, int]] = [(socket.SOL_SOCKET, socket.SO_SNDBU
 
 _ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-_Result = TypeVar("_Result")
+_Result = TypeVar("_Result", covariant=True)
 
 
 class Seen(NamedTuple):
@@ -249,7 +249,7 @@ class Task(Generic[_Result]):
 
     def __init__(self, call: Callable[[], _Result]):
         self._call = call
-        self._result: _Result
+        self._result: Any
         self._exception: BaseException | None = None
         self.ended_at = 0.0
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -276,7 +276,8 @@ class Task(Generic[_Result]):
         self._join(timeout)
         if self._exception is not None:
             raise self._exception
-        return self._result
+        result: _Result = self._result
+        return result
 
     def exception(self, timeout: float = PATIENCE) -> BaseException | None:
         """What it raised, if it did."""
@@ -347,6 +348,23 @@ def blocked_reader(ws: websocket.WebSocket, call: Callable[[], Any] | None = Non
     task = Task(call or ws.recv)
     until(lambda: is_reading(ws) or not task.running)
     return task
+
+
+def receive_all(ws: websocket.WebSocket, timeout: float | None = None) -> Received:
+    """Messages until an exception says that there are no more, and that exception."""
+    messages: list[Any] = []
+    try:
+        while True:
+            messages.append(ws.recv() if timeout is None else ws.recv(timeout=timeout))
+    except websocket.WebSocketException as exc:
+        return Received(messages, exc)
+
+
+class Received(NamedTuple):
+    """What `receive_all` has seen."""
+
+    messages: list[Any]
+    error: websocket.WebSocketException
 
 
 class Stop(threading.Event):

@@ -62,14 +62,14 @@ ARROWS: dict[str, set[str]] = {
     "_writing": PILLARS | {"_line"},
     "_connection": PILLARS | {"_writing"},
     "_authorization": {"_wire"} | GROUND,
-    "_opening": PILLARS | {"_authorization", "_connection", "_cookiejar"},
+    "_opening": PILLARS | {"_authorization", "_connection", "_cookiejar", "_pulse"},
     "_streaming": PILLARS | {"_connection"},
     "_classic": PILLARS | {"_opening"},
     "_facts": PILLARS | {"_abnf", "_classic", "_connection", "_opening"},
     "_sending": PILLARS | {"_abnf", "_classic", "_connection", "_facts", "_pings", "_streaming"},
     "_parts": PILLARS | {"_abnf", "_connection", "_sending"},
     "_core": WEBSOCKET,
-    "_reconnect": {"_core"} | GROUND,
+    "_reconnect": {"_cookiejar", "_core", "_transport"} | GROUND,
     # 4: WebSocketApp
     "_pulse": {"_keepalive", "_wire"} | GROUND,
     "_loop_parts": set(),
@@ -82,7 +82,16 @@ ARROWS: dict[str, set[str]] = {
     | {"_connection", "_dispatched", "_dispatcher", "_loop", "_loop_parts", "_queued"},
     "_callbacks": GROUND,
     "_app": PILLARS
-    | {"_abnf", "_callbacks", "_cookiejar", "_core", "_dispatcher", "_looped", "_reconnect"},
+    | {
+        "_abnf",
+        "_callbacks",
+        "_cookiejar",
+        "_core",
+        "_dispatcher",
+        "_keepalive",
+        "_looped",
+        "_reconnect",
+    },
     # 5: what stands beside the house
     "_wsdump": {""},
     "testing": {"testing", "_protocol", "_wire"} | GROUND,
@@ -90,6 +99,11 @@ ARROWS: dict[str, set[str]] = {
 
 FOR_TYPES_ONLY: dict[str, set[str]] = {
     "_options": {"_cookiejar", "_protocol"},
+    "_line": {"_pulse"},
+    "_pulse": {"_connection"},
+    "_reconnect": {"_options"},
+    "_session": {"_app"},
+    "_app": {"_options", "_session"},
 }
 """Arrows besides those above that only a type checker follows."""
 
@@ -99,7 +113,19 @@ WAITING = {"asyncio", "select", "selectors", "socket", "ssl", "threading", "time
 PURE = ("_wire", "_protocol")
 """These know no socket, no thread and no clock."""
 
-SLOW = {"hashlib", "http", "json", "logging", "netrc", "ssl", "urllib", "uuid", "zlib"}
+SLOW = {
+    "datetime",
+    "email",
+    "hashlib",
+    "http",
+    "json",
+    "logging",
+    "netrc",
+    "ssl",
+    "urllib",
+    "uuid",
+    "zlib",
+}
 """They take longer to import than we do, so only functions that need them import them ..."""
 MAY_BE_SLOW = {
     "_transport.guarded_stream",

@@ -15,6 +15,7 @@ from ._cookiejar import SimpleCookieJar
 from ._core import WebSocket
 from ._dispatcher import Dispatcher, DispatcherBase, SSLDispatcher, WrappedDispatcher
 from ._exceptions import WebSocketConnectionClosedException, WebSocketException
+from ._keepalive import check_pings
 from ._looped import LoopedSession
 from ._reconnect import Plan
 from ._wire.urls import parse_url
@@ -90,14 +91,16 @@ class WebSocketApp(Callbacks):
         self.subprotocols = subprotocols
         self.prepared_socket = socket
         self.sock: Any = None
-        self.last_ping_tm = self.last_pong_tm = 0.0
-        self.ping_thread = self.stop_ping = None
+        self.last_ping_tm: float = 0.0
+        self.last_pong_tm: float = 0.0
+        self.ping_thread: threading.Thread | None = None
+        self.stop_ping: threading.Event | None = None
         self.ping_interval: float = 0
         self.ping_timeout: float | None = None
         self.ping_payload: str | bytes = ""
         self.has_errored = False
         self.has_done_teardown = False
-        self.has_done_teardown_lock = threading.Lock()
+        self.has_done_teardown_lock: threading.Lock = threading.Lock()
         self.last_close_frame: ABNF | None = None
         self._keep_running = False
         self._session: Session | None = None
@@ -227,7 +230,7 @@ class WebSocketApp(Callbacks):
         any other failure was seen. Raises WebSocketException and ValueError for bad arguments.
         """
         stops = self._stops
-        _check_pings(ping_interval, ping_timeout)
+        check_pings(ping_interval, ping_timeout)
         given: dict[str, Any] = dict(
             options,
             http_proxy_host=http_proxy_host,
@@ -262,7 +265,8 @@ class WebSocketApp(Callbacks):
                 raise WebSocketException("socket is already opened")
             self._session = session
         self.ping_interval, self.ping_timeout, self.ping_payload = pings
-        self.has_errored = self.has_done_teardown = False
+        self.has_errored: bool = False
+        self.has_done_teardown: bool = False
         self.last_close_frame = None
         self._keep_running = True
         if self._stops != stops:  # closed since `run_forever` was entered
@@ -335,17 +339,6 @@ class WebSocketApp(Callbacks):
             return WrappedDispatcher(self, ping_timeout, dispatcher, handleDisconnect)
         kind = SSLDispatcher if is_ssl else Dispatcher
         return kind(self, ping_timeout or 10)
-
-
-def _check_pings(interval: float | None, timeout: float | None) -> None:
-    if timeout is not None and timeout <= 0:
-        raise WebSocketException(f"Ensure ping_timeout > 0: it is {timeout!r}")
-    if interval is not None and interval < 0:
-        raise WebSocketException(f"Ensure ping_interval >= 0: it is {interval!r}")
-    if timeout and interval and interval <= timeout:
-        raise WebSocketException(
-            f"Ensure ping_interval > ping_timeout: they are {interval!r} and {timeout!r}"
-        )
 
 
 def _plan(reconnect: Any, retry: Callable[[BaseException], bool] | None) -> Plan | None:

@@ -25,8 +25,8 @@ class Callbacks:
     ping_payload: str | bytes
     ping_thread: threading.Thread | None = None
     stop_ping: threading.Event | None = None
-    last_ping_tm = 0.0
-    last_pong_tm = 0.0
+    last_ping_tm: float = 0.0
+    last_pong_tm: float = 0.0
 
     @property
     def keep_running(self) -> bool:

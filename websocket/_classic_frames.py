@@ -155,7 +155,7 @@ class frame_buffer:
         self.recv = recv_fn
         self.skip_utf8_validation = skip_utf8_validation
         self.recv_buffer: list[bytes] = []
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:

@@ -20,7 +20,7 @@ from ._exceptions import (
     WebSocketPayloadException,
 )
 from ._logging import isEnabledForTrace, trace
-from ._opening import establish, make_connection
+from ._opening import establish, handshake_response, make_connection
 from ._parts import Parts, abnf_of
 from ._streaming import Pieces
 from ._transport.connecting import as_stream
@@ -91,9 +91,11 @@ class WebSocket(Parts):
         """Connect by the parts that a program has put in the place of ours."""
         if self._connection is not None:
             self._connection.end()
-        sock, self.handshake_response = _classic.connect_in_parts(
+        said: handshake_response | None
+        sock, said = _classic.connect_in_parts(
             url, (connect, handshake), self.sock_opt, _classic.proxy_info(**options), options
         )
+        self.handshake_response = said
         self._adopt(make_connection(as_stream(sock), options, self._settings(), True))
         self.request = self.response = self.close_frame = None
         self._url = url.partition("?")[0].rpartition("@")[2]

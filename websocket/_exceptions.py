@@ -59,13 +59,13 @@ class WebSocketException(Exception):
 class WebSocketProtocolException(WebSocketException):
     """The peer broke RFC 6455; it was told 1002 and the connection is dead."""
 
-    close_code = 1002
+    close_code: int | None = 1002
 
 
 class WebSocketPayloadException(WebSocketException):
     """A text that is not UTF-8 (close code 1007) or a message over the limit (1009)."""
 
-    close_code = 1007
+    close_code: int | None = 1007
 
 
 class WebSocketConnectionClosedException(WebSocketException, ConnectionError):

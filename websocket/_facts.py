@@ -41,12 +41,12 @@ class Facts:
         dispatcher: Any = None,
         **_ignored: Any,
     ):
-        self.sock_opt = sock_opt(sockopt, sslopt)
+        self.sock_opt: sock_opt = sock_opt(sockopt, sslopt)
         self.get_mask_key = get_mask_key
         self.dispatcher = dispatcher
         self.enable_multithread = enable_multithread
-        self.fire_cont_frame = bool(fire_cont_frame)
-        self.skip_utf8_validation = bool(skip_utf8_validation)
+        self.fire_cont_frame: bool = bool(fire_cont_frame)
+        self.skip_utf8_validation: bool = bool(skip_utf8_validation)
         self.handshake_response: handshake_response | None = None
         self.request: Request | None = None
         self.response: Response | None = None
@@ -196,19 +196,28 @@ class Facts:
         """The HTTP status of the handshake, or None before."""
         return self.handshake_response.status if self.handshake_response else None
 
-    status = property(getstatus)
+    @property
+    def status(self) -> int | None:
+        """The same as `getstatus()`."""
+        return self.getstatus()
 
     def getheaders(self) -> dict[str, str] | None:
         """The response's headers with lower-case names, the last value of each; None before."""
         return self.handshake_response.headers if self.handshake_response else None
 
-    headers = property(getheaders)
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """The same as `getheaders()`."""
+        return self.getheaders()
 
     def getsubprotocol(self) -> str | None:
         """The subprotocol that the server chose, in lower case, or None."""
         return self.handshake_response.subprotocol if self.handshake_response else None
 
-    subprotocol = property(getsubprotocol)
+    @property
+    def subprotocol(self) -> str | None:
+        """The same as `getsubprotocol()`."""
+        return self.getsubprotocol()
 
     @property
     def path(self) -> str | None:

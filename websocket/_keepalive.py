@@ -16,8 +16,9 @@ from typing import Any, Protocol
 from weakref import ref
 
 from . import _logging
+from ._exceptions import WebSocketException
 
-__all__ = ["Heartbeat", "Watched", "forget", "turn", "watch"]
+__all__ = ["Heartbeat", "Watched", "check_pings", "forget", "turn", "watch"]
 
 # How often to look whether a reader that is behind has caught up, and how long a sign of death has
 # to last: a pong may be in the very bytes that are being parsed.
@@ -151,6 +152,18 @@ def turn(connection: Watched, now: float) -> float | None:
 def watch(connection: Watched) -> None:
     """Have the timer thread see to this connection until it is over or forgotten; any thread."""
     _timer.add(connection)
+
+
+def check_pings(interval: float | None, timeout: float | None) -> None:
+    """The rules of `run_forever`; raises WebSocketException."""
+    if timeout is not None and timeout <= 0:
+        raise WebSocketException(f"Ensure ping_timeout > 0: it is {timeout!r}")
+    if interval is not None and interval < 0:
+        raise WebSocketException(f"Ensure ping_interval >= 0: it is {interval!r}")
+    if timeout and interval and interval <= timeout:
+        raise WebSocketException(
+            f"Ensure ping_interval > ping_timeout: they are {interval!r} and {timeout!r}"
+        )
 
 
 class _Timer:

@@ -28,10 +28,10 @@ class Watch:
         callback: Callable[[], object],
     ):
         self._unwatch = unwatch
-        self.sock = sock
+        self.sock: Any = sock
         self.number: int = sock.fileno()
-        self.kind = kind
-        self.callback = callback
+        self.kind: int = kind
+        self.callback: Callable[[], object] = callback
         if self.number < 0:
             raise ValueError("the socket is closed, expected one that is open")
 
@@ -54,11 +54,11 @@ class Timer:
         args: tuple[Any, ...],
     ):
         self._cancel = cancel
-        self.seconds = seconds
-        self.due = time.monotonic() + seconds
-        self.rank = rank
+        self.seconds: float = seconds
+        self.due: float = time.monotonic() + seconds
+        self.rank: int = rank
         self.callback: Callable[..., object] | None = callback
-        self.args = args
+        self.args: tuple[Any, ...] = args
 
     def __lt__(self, other: Timer) -> bool:
         return (self.due, self.rank) < (other.due, other.rank)

@@ -164,8 +164,11 @@ class LoopedSession(DispatchedSession):
         return True if self._stepping is not None else self._step(self._drain)
 
     def _on_readable(self, stream: LoopStream | BuffwriteStream) -> bool:
-        if isinstance(stream, BuffwriteStream) and not stream.called():
-            return False
+        if isinstance(stream, BuffwriteStream):
+            return stream.in_event(partial(self._read_on_from, stream))
+        return self._read_on_from(stream)
+
+    def _read_on_from(self, stream: LoopStream | BuffwriteStream) -> bool:
         return stream is self._stream and self.on_readable() and stream is self._stream
 
     def _drain(self) -> BaseException | None:
@@ -215,7 +218,7 @@ class LoopedSession(DispatchedSession):
         """A dispatcher says that the connection has ended, why ever."""
         if self._waiter is not None:
             return super().disconnected(exc, reconnecting)
-        if self._stepping is not None:  # the read that follows will find out
+        if self.stopped or self._stepping is not None:  # the read that follows will find out
             return False
         stream, ending = self._stream, exc
         if stream is None and isinstance(self.dispatcher, WrappedDispatcher):

@@ -143,6 +143,7 @@ def establish(
     url: str, options: Mapping[str, Any], settings: Settings, attempt: Attempt
 ) -> Established:
     """Dial, shake hands and set up both halves; raises what is in the way, leaves nothing open."""
+    pings = _pings(options)
     opener = _Opener(parse_uri(url), options, as_deflate(options.get("compression")))
     opened = open_connection(opener, _connect_options(options, settings), attempt)
     try:
@@ -155,20 +156,26 @@ def establish(
     connection = make_connection(opened.stream, options, settings)
     connection.receiver.use(agreement.inflater)
     connection.sender.use(agreement.deflater)
-    interval = options.get("ping_interval")
-    if interval:
-        payload = options.get("_ping_payload")
-        start_pulse(
-            connection,
-            interval,
-            options.get("ping_timeout"),
-            payload.encode() if isinstance(payload, str) else payload,
-            options.get("_on_ping"),
-        )
+    if pings is not None:
+        start_pulse(connection, *pings, options.get("_on_ping"))
     said = handshake_response(
         opened.response.status, opened.response.headers.as_dict(), agreement.subprotocol
     )
     return Established(connection, opened, said)
+
+
+def _pings(options: Mapping[str, Any]) -> tuple[float, float | None, bytes | None] | None:
+    """Interval, timeout and payload of the keepalive, if one is wanted; raises ValueError."""
+    interval, timeout = options.get("ping_interval") or 0, options.get("ping_timeout")
+    payload = options.get("_ping_payload")
+    if not interval >= 0:
+        raise ValueError(f"ping_interval is {interval!r}, expected seconds, or 0 for no pings")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"ping_timeout is {timeout!r}, expected seconds, or None for no limit")
+    data = payload.encode() if isinstance(payload, str) else payload
+    if data is not None and len(data) > 125:  # RFC 6455 5.5
+        raise ValueError(f"ping_payload is {len(data)} bytes long, expected at most 125")
+    return (interval, timeout, data) if interval else None
 
 
 def open_handshake(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -22,6 +23,7 @@ from ._transport.streams import Bytes
 __all__ = ["BuffwriteStream", "LoopStream", "QueuedStream"]
 
 _AT_A_TIME = 1 << 16  # bytes handed down at once: what is not taken of it is copied
+_events = threading.local()  # `inside`: whether this thread is in a call about some socket
 _ENOUGH = 1 << 16  # bytes in somebody else's queue behind which control frames stay owed
 
 
@@ -152,6 +154,7 @@ class BuffwriteStream(QueuedStream):
         self._dispatcher = dispatcher
         self._due = 0  # bytes that the loop has asked for, at most
         self._pushing: int | None = None  # the thread that is in `buffwrite`
+        self._closing = False  # whether a timer of the loop will close
         self._left = False  # whether another thread than the loop's was the last one out
         self._loop_thread: int | None = None  # once it has called
         self.failure: WebSocketException | None = None  # of a write; rel gives a text only
@@ -207,22 +210,39 @@ class BuffwriteStream(QueuedStream):
         """The queue is the loop's to send."""
         self._below.flush()
 
-    def called(self) -> bool:
-        """To be said by each callback of the loop; False if all that is left is to close."""
+    def in_event(self, callback: Callable[[], bool]) -> bool:
+        """Around each call of the loop about our socket; False if all that is left is to close."""
         self._loop_thread = threading.get_ident()
         if self._left:
             self._left = False
-            self._close_here()
-        return bool(self._below.socket.fileno() >= 0)
+            self._close_soon()
+            return False
+        before, _events.inside = getattr(_events, "inside", False), True
+        try:
+            return callback()
+        except BaseException:  # it ends the loop: there may be no timers any more
+            if self._closing:
+                self._close_here()
+            raise
+        finally:
+            _events.inside = before
 
     def close(self) -> None:
-        if self._loop_thread in (None, threading.get_ident()) or not self._dispatcher.is_running():
+        # rel does not bear it that events go while it looks at those that have come: in its own
+        # thread its next timers close; elsewhere we have it find the end of the stream first.
+        if not self._dispatcher.is_running():
             self._close_here()
-            return
-        # rel does not bear it that its events go while it looks at them. It will find the end of
-        # the stream, call, and then it is its own thread that closes.
-        self._left = True
-        self._below.wake()
+        elif self._loop_thread not in (None, threading.get_ident()):
+            self._left = True
+            self._below.wake()
+        elif getattr(_events, "inside", False):
+            self._close_soon()
+        else:
+            self._close_here()
+
+    def _close_soon(self) -> None:
+        self._closing = True
+        self._dispatcher.timeout(0, self._close_here)
 
     def _close_here(self) -> None:
         self._dispatcher.release(self._below.socket)

@@ -1,10 +1,10 @@
-"""`Sending`: what users may send, in each form in which they give it, and as which frame it goes."""
+"""`Sending`: what users may send, in each form in which they give it, and as which frame."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
 
 from ._abnf import ABNF
 from ._connection import Connection
@@ -142,8 +142,10 @@ def _octets(payload: Any) -> Payload | None:
         pass
     else:
         return view.cast("B") if view.c_contiguous else view.tobytes()
-    if isinstance(payload, (list, tuple)) and all(isinstance(item, int) for item in payload):
-        return bytes(payload)
+    if isinstance(payload, (list, tuple)):
+        items = cast("Sequence[Any]", payload)
+        if all(isinstance(item, int) for item in items):
+            return bytes(items)
     if isinstance(payload, Iterable):
         return None
     raise TypeError(

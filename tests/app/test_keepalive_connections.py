@@ -215,7 +215,8 @@ def test_pings_and_pongs_are_told_to_the_program() -> None:
         app = Recorded(server.url, {"on_pong": on_pong})
         app.run_forever(ping_interval=0.05, ping_payload="hello")
     assert app.calls[1:3] == [("on_pong", b"hello")] * 2
-    assert all(before - 1 < ping <= pong < time.time() + 1 for ping, pong in times)
+    now = time.time()
+    assert all(before - 1 < moment < now + 1 for pair in times for moment in pair)
     assert app.ping_thread is None
 
 
@@ -290,3 +291,20 @@ def test_a_forked_child_sends_no_pings_and_may_have_its_own() -> None:
         assert ws.connected
         ws.close()
         reader.join(PATIENCE)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"ping_interval": -1}, {"ping_timeout": 0}, {"ping_timeout": -1, "ping_interval": 1}]
+)
+def test_pings_that_make_no_sense_are_refused_before_dialling(bad: dict[str, float]) -> None:
+    """ValueError names the argument; an app says WebSocketException, as websocket-client did."""
+    with serve(on_request=pytest.fail) as server, pytest.raises(ValueError, match="ping_"):
+        create_connection(server.url, **bad)
+
+
+def test_a_ping_payload_that_does_not_fit_is_refused() -> None:
+    """A control frame carries 125 bytes; the timer could never send more."""
+    with serve(on_request=pytest.fail) as server:
+        app = Recorded(server.url)
+        with pytest.raises(ValueError, match="ping_payload"):
+            app.run_forever(ping_interval=1, ping_payload="x" * 126)

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from raw_peer import (
     both_ways,
     connected,
     frame,
+    receive_all,
     text,
     until,
 )
@@ -96,10 +98,8 @@ def test_the_hatch_opens_over_a_frame_cut_anywhere(tls: bool, cut: int) -> None:
     with connected(tls, glued=text("zero")) as (ws, wire):
         assert ws.recv() == "zero"
         wire.send(stream[:cut])
-        received: list[Any] = []
-        with pytest.raises(websocket.WebSocketTimeoutException):
-            while True:
-                received.append(ws.recv(timeout=0.02))
+        received, error = receive_all(ws, timeout=0.02)
+        assert isinstance(error, websocket.WebSocketTimeoutException)
         assert received == ["first", "other"][: cut // 7]
         assert ws.sock is not None
         wire.send(stream[cut:] + text("last"))
@@ -246,9 +246,10 @@ def test_writes_by_the_face_with_timeout_zero() -> None:
         sock = ws.sock
         sock.settimeout(0)
         taken = 0
-        with pytest.raises(ssl.SSLWantWriteError):
-            while True:
+        with suppress(ssl.SSLWantWriteError):
+            while taken < 1 << 30:
                 taken += sock.send(b"x" * 10_000)
+        assert taken < 1 << 30
         reading = Task(lambda: wire.take(taken + 3))
         while reading.running:
             try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import pytest
 from raw_peer import (
@@ -66,7 +67,8 @@ def _dripping_fragments(wire: Wire) -> Iterator[None]:
         yield
 
 
-_PEERS = [_silent, _flooding, _pinging, _dripping, _dripping_fragments]
+_PeerKind = Callable[[Wire], AbstractContextManager[None]]
+_PEERS: list[Any] = [_silent, _flooding, _pinging, _dripping, _dripping_fragments]
 peers = pytest.mark.parametrize("peer", _PEERS, ids=[p.__name__[1:] for p in _PEERS])
 
 
@@ -96,16 +98,14 @@ def _reads_for_ever(ws: websocket.WebSocket) -> Callable[[], None]:
 
 @both_ways
 @peers
-def test_close_alone(tls: bool, peer: Callable[[Wire], contextmanager[None]]) -> None:
+def test_close_alone(tls: bool, peer: _PeerKind) -> None:
     with connected(tls) as (ws, wire), peer(wire):
         _close_in_time(ws, 0.5)
 
 
 @both_ways
 @peers
-def test_close_while_another_thread_reads(
-    tls: bool, peer: Callable[[Wire], contextmanager[None]]
-) -> None:
+def test_close_while_another_thread_reads(tls: bool, peer: _PeerKind) -> None:
     with connected(tls) as (ws, wire), peer(wire):
         reader = blocked_reader(ws, _reads_for_ever(ws))
         _ends_soon(reader, _close_in_time(ws, 0.5))
@@ -113,9 +113,7 @@ def test_close_while_another_thread_reads(
 
 @both_ways
 @peers
-def test_close_while_another_thread_is_stuck_in_a_send(
-    tls: bool, peer: Callable[[Wire], contextmanager[None]]
-) -> None:
+def test_close_while_another_thread_is_stuck_in_a_send(tls: bool, peer: _PeerKind) -> None:
     with stuck(tls) as (ws, wire):
         writer = blocked_writer(ws)
         with peer(wire):
@@ -124,9 +122,7 @@ def test_close_while_another_thread_is_stuck_in_a_send(
 
 @both_ways
 @peers
-def test_close_while_others_read_and_send(
-    tls: bool, peer: Callable[[Wire], contextmanager[None]]
-) -> None:
+def test_close_while_others_read_and_send(tls: bool, peer: _PeerKind) -> None:
     with stuck(tls) as (ws, wire):
         writer = blocked_writer(ws)
         with peer(wire):

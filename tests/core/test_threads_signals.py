@@ -1,4 +1,4 @@
-"""Sentence 4, below one's own stack: signal handlers and callbacks that close, KeyboardInterrupt."""
+"""Sentence 4, below one's own stack: handlers and callbacks that close, KeyboardInterrupt."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_handlers_that_do_nothing_disturb_nothing(tls: bool) -> None:
 
 @both_ways
 def test_handlers_that_ask_and_ping_disturb_nothing(tls: bool) -> None:
-    """What a handler may do on top of a recv or a send: look at the object, and send if nobody is."""
+    """On top of a recv or a send a handler may look at the object, and send if nobody does."""
     main = threading.main_thread().ident
     assert main is not None
     with connected(tls) as (ws, wire):
@@ -281,13 +281,18 @@ def test_handlers_that_ask_and_ping_disturb_nothing(tls: bool) -> None:
         echoing.result()
 
 
+def _converse(ws: websocket.WebSocket) -> None:
+    while True:
+        ws.send("x" * 100)
+        if ws.recv() == "":
+            raise websocket.WebSocketConnectionClosedException("closed by the echo")
+
+
 @both_ways
 def test_a_rain_of_closes_never_hangs(tls: bool) -> None:
     """A handler that closes hits some other instruction each time; recv and send always end."""
     for turn in range(60):
         with connected(tls) as (ws, wire), _handler(ws.close):
-            main = threading.main_thread().ident
-            assert main is not None
 
             def echo(wire: Any = wire) -> None:
                 try:
@@ -299,15 +304,12 @@ def test_a_rain_of_closes_never_hangs(tls: bool) -> None:
 
             def strike(delay: float = turn * 0.0001) -> None:
                 time.sleep(0.002 + delay)
-                signal.pthread_kill(main, _SIGNAL)
+                signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
 
             echoing, striking = Task(echo), Task(strike)
             begin = time.monotonic()
             with pytest.raises(websocket.WebSocketConnectionClosedException):
-                while True:
-                    ws.send("x" * 100)
-                    if ws.recv() == "":
-                        raise websocket.WebSocketConnectionClosedException("closed by the echo")
+                _converse(ws)
             assert time.monotonic() - begin < 5
             striking.result()
             echoing.result()

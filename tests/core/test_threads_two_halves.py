@@ -58,7 +58,7 @@ def test_a_reader_in_mid_frame_does_not_stop_writers(tls: bool) -> None:
 
 
 class _Ordered:
-    """A lock that notes whoever waits for it while holding `inner`, where that is the wrong order."""
+    """A lock that notes whoever waits for it while holding `inner`: the wrong order."""
 
     def __init__(self, lock: Any, inner: Any, offences: list[str]):
         self._lock, self._inner, self._offences = lock, inner, offences

@@ -374,7 +374,7 @@ def test_close_while_the_loop_is_in_a_callback(server: Server) -> None:
 
 
 def test_close_in_on_open_of_a_run_begun_in_another_thread(server: Server) -> None:
-    """There the loop runs already, and does not know the app yet: the thread says goodbye itself."""
+    """The loop runs, and does not know the app yet: the thread says goodbye itself."""
     loop = Loop()
     app = Noted(server.url, on_open=lambda app: app.close(timeout=30))
     beginner = threading.Thread(

@@ -3,6 +3,7 @@ work and memory linear in what came, however it was cut."""
 
 from __future__ import annotations
 
+import gc
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -28,11 +29,14 @@ def calls(work: Callable[[], object]) -> int:
         count += event == "call"
 
     before = sys.getprofile()
+    gc.collect()
+    gc.disable()  # somebody else's finaliser would be counted
     sys.setprofile(profile)
     try:
         work()
     finally:
         sys.setprofile(before)
+        gc.enable()
     return count - 1  # `work` itself
 
 

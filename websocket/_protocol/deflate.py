@@ -75,13 +75,13 @@ class Deflate:
                 raise ValueError(f"{who}_max_window_bits is {bits}, expected 8 to 15 or None")
         if threshold < 0:
             raise ValueError(f"threshold is {threshold}, expected a number of bytes")
-        self.server_max_window_bits = server_max_window_bits
-        self.client_max_window_bits = client_max_window_bits
-        self.server_no_context_takeover = bool(server_no_context_takeover)
-        self.client_no_context_takeover = bool(client_no_context_takeover)
-        self.level = level
-        self.mem_level = mem_level
-        self.threshold = threshold
+        self.server_max_window_bits: int | None = server_max_window_bits
+        self.client_max_window_bits: int | None = client_max_window_bits
+        self.server_no_context_takeover: bool = bool(server_no_context_takeover)
+        self.client_no_context_takeover: bool = bool(client_no_context_takeover)
+        self.level: int = level
+        self.mem_level: int = mem_level
+        self.threshold: int = threshold
         self.zlib: Any = zlib
         try:
             zlib.compressobj(level, _DEFLATED, -_OWN_WINDOW, mem_level)

@@ -3,7 +3,8 @@
 A stream has few verbs. Reading may run ahead without taking anything away from those who watch the
 descriptor: `PlainStream` peeks, and removes from the kernel only what was consumed. The hatch
 (`stop_reading_ahead`) opens for good; behind it exactly the missing bytes are read. Nothing here
-locks: `read` belongs to whoever holds the read lock, `write*` and `flush` to the write lock's holder.
+locks: `read` belongs to whoever holds the read lock, `write*` and `flush` to the write lock's
+holder.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class Stream(Protocol):
 
 
 class PlainStream:
-    """A connected socket. `recv` and `send` are its verbs below any subclass that redefines them."""
+    """A connected socket; `recv` and `send` as they are below any subclass that redefines them."""
 
     __slots__ = (
         "_peeked",

@@ -88,7 +88,9 @@ class TLSSocket(ssl.SSLSocket):
     # --- what the engine knows -------------------------------------------------------------------
 
     @property
-    def context(self) -> ssl.SSLContext:
+    def context(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self,
+    ) -> ssl.SSLContext:
         return self._behind().ask(lambda engine: engine.context)
 
     @context.setter
@@ -96,7 +98,7 @@ class TLSSocket(ssl.SSLSocket):
         self._behind().ask(lambda engine: setattr(engine, "context", context))
 
     @property
-    def session(self) -> ssl.SSLSession | None:
+    def session(self) -> ssl.SSLSession | None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
         return self._behind().ask(lambda engine: engine.session)
 
     @property
@@ -104,11 +106,11 @@ class TLSSocket(ssl.SSLSocket):
         return self._behind().ask(lambda engine: engine.session_reused)
 
     @property
-    def server_side(self) -> bool:
+    def server_side(self) -> bool:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
         return False
 
     @property
-    def server_hostname(self) -> str | None:
+    def server_hostname(self) -> str | None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
         return self._behind().ask(lambda engine: engine.server_hostname)
 
     def version(self) -> str | None:
@@ -157,7 +159,7 @@ class TLSSocket(ssl.SSLSocket):
             raise WebSocketConnectionClosedException("socket is already closed.")
         return self.stream
 
-    def _real_close(self) -> None:  # type: ignore[override]
+    def _real_close(self) -> None:
         # SSLSocket's own drops the reference to the engine, too: there is a cycle to break.
         self.stream = None
-        socket.socket._real_close(self)  # type: ignore[attr-defined]
+        socket.socket._real_close(self)  # type: ignore[attr-defined]  # pyright: ignore

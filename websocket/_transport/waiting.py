@@ -1,4 +1,4 @@
-"""Waiting for a descriptor, how long, and what its errors mean: the one place that knows OSError."""
+"""Waiting for a descriptor, how long, and what its errors mean: who alone knows OSError."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ try:
     import fcntl
     import termios
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = termios = None  # type: ignore[assignment]
 
 from .._exceptions import (
     WebSocketConnectionClosedException,
@@ -79,7 +79,7 @@ def queued_in_kernel(sock: socket.socket) -> int:
     try:
         if not wait_for(sock.fileno(), True, False, 0)[0]:
             return 0
-        if fcntl is None:
+        if fcntl is None or termios is None:
             return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
     except (OSError, ValueError):  # closed meanwhile

@@ -60,13 +60,13 @@ class Frame:
         rsv2: bool = False,
         rsv3: bool = False,
     ):
-        self.opcode = opcode
-        self.data = data
-        self.fin = fin
-        self.rsv1 = rsv1
-        self.rsv2 = rsv2
-        self.rsv3 = rsv3
-        self.masked = False
+        self.opcode: int = opcode
+        self.data: bytes = data
+        self.fin: bool = fin
+        self.rsv1: bool = rsv1
+        self.rsv2: bool = rsv2
+        self.rsv3: bool = rsv3
+        self.masked: bool = False
         self.text: str | None = None
 
     def __eq__(self, other: object) -> bool:

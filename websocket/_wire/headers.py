@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import ClassVar
 from typing import cast
 
 # RFC 9110, 5.6.2: what a header name, a method and the like are made of.
@@ -93,7 +94,7 @@ class Headers(MutableMapping[str, str]):
             return self == Headers(cast("Mapping[str, str]", other))
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         shown = [
@@ -115,15 +116,15 @@ class Request:
         method: str = "GET",
         version: str = "HTTP/1.1",
     ) -> None:
-        self.path = path
-        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
-        self.method = method
-        self.version = version
+        self.path: str = path
+        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.method: str = method
+        self.version: str = version
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Request) and self._key() == other._key()
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         # A query often carries a token, so it stays out of logs and tracebacks.
@@ -148,11 +149,11 @@ class Response:
         reason: str = "",
         version: str = "HTTP/1.1",
     ) -> None:
-        self.status = status
-        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
-        self.body = body
-        self.reason = reason
-        self.version = version
+        self.status: int = status
+        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.body: bytes | None = body
+        self.reason: str = reason
+        self.version: str = version
 
     @property
     def status_code(self) -> int:
@@ -167,7 +168,7 @@ class Response:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Response) and self._key() == other._key()
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         body = "" if self.body is None else f", body of {len(self.body)} bytes"

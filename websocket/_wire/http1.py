@@ -146,7 +146,7 @@ class HeadReader(Generic[_Head]):
         held = len(self._rest)
         if self._head is None:  # 12 bytes is the shortest first line, then two line ends
             return max(2, min(4, 14 - held))
-        return 1 if not held or self._rest == b"\r" else 2
+        return 1 if not held or self._rest.startswith(b"\r") else 2
 
     def head(self) -> _Head:
         """The head, once `feed` has returned a number; RuntimeError before."""

@@ -33,7 +33,7 @@ class Connection:
 
     def __init__(self, line: Line, request: Request, agreed: Agreement, alarm: Alarm) -> None:
         self.request = request
-        self.subprotocol = agreed.subprotocol
+        self.subprotocol: str | None = agreed.subprotocol
         self._line = line
         self._alarm = alarm
         self._receiver = Receiver(server=True, inflater=agreed.inflater)

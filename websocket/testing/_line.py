@@ -309,7 +309,7 @@ class Line:
         with self._counting:
             self._users += 1
             if closing:
-                self.closed = True
+                self.closed: bool = True
 
     def enter(self) -> None:
         """Keep the descriptor until `leave`; raises WebSocketConnectionClosedException."""

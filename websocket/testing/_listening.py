@@ -39,6 +39,8 @@ class Listening:
         self._context = context
         self._unix_socket = unix_socket
         made = _listen(context is not None, unix_socket, host, port)
+        self.url: str
+        self.port: int
         self._listener, self.url, self.port = made
         self._closing = Alarm()
         self._stopped = Alarm()

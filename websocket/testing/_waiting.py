@@ -20,7 +20,7 @@ class Alarm:
 
     def ring(self) -> None:
         """Wake everybody. May be called again."""
-        self.rang = True
+        self.rang: bool = True
         self._far.close()  # the near end is readable from now on
 
     def fileno(self) -> int:

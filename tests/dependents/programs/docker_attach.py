@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import docker  # pyright: ignore[reportMissingImports]
-import websocket
 from talking import arguments, say
+
+import websocket
 
 api = docker.APIClient(base_url=arguments["url"], version="1.43", timeout=30)
 params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 1}

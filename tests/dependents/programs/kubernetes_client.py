@@ -38,7 +38,7 @@ def interactive() -> None:
     out, err = "", ""
     until = time.monotonic() + PATIENCE
     while response.is_open() and time.monotonic() < until:
-        response.update(timeout=5)
+        response.update(timeout=0.5)  # what peek_...() below took in is not waited for
         if response.peek_stdout():
             out += response.read_stdout()
         if response.peek_stderr():
