@@ -162,7 +162,6 @@ def make(scratch: Path) -> Dependents:
     python = _environment(source)
     ours = scratch / "ours"
     _pip(python, "install", "--no-build-isolation", "--no-deps", "--target", ours, source)
-    ours = Path(os.environ.get("THEIRS") or ours)  # XXX
     return Dependents(python, (ours,), scratch)
 
 

@@ -98,8 +98,8 @@ class WebSocketApp(Callbacks):
         self.ping_interval: float = 0
         self.ping_timeout: float | None = None
         self.ping_payload: str | bytes = ""
-        self.has_errored = False
-        self.has_done_teardown = False
+        self.has_errored: bool = False
+        self.has_done_teardown: bool = False
         self.has_done_teardown_lock: threading.Lock = threading.Lock()
         self.last_close_frame: ABNF | None = None
         self._keep_running = False
@@ -265,8 +265,7 @@ class WebSocketApp(Callbacks):
                 raise WebSocketException("socket is already opened")
             self._session = session
         self.ping_interval, self.ping_timeout, self.ping_payload = pings
-        self.has_errored: bool = False
-        self.has_done_teardown: bool = False
+        self.has_errored = self.has_done_teardown = False
         self.last_close_frame = None
         self._keep_running = True
         if self._stops != stops:  # closed since `run_forever` was entered

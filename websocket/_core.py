@@ -20,7 +20,7 @@ from ._exceptions import (
     WebSocketPayloadException,
 )
 from ._logging import isEnabledForTrace, trace
-from ._opening import establish, handshake_response, make_connection
+from ._opening import establish, make_connection
 from ._parts import Parts, abnf_of
 from ._streaming import Pieces
 from ._transport.connecting import as_stream
@@ -82,23 +82,17 @@ class WebSocket(Parts):
         if attempt.cancelled:
             made.connection.end()
             attempt.check()
-        self.handshake_response = made.handshake
-        self.request, self.response = made.opened.request, made.opened.response
-        self.close_frame = None
-        self._url = url.partition("?")[0].rpartition("@")[2]
+        self._shook_hands(url, made.handshake, made.opened.request, made.opened.response)
 
     def _connect_in_parts(self, url: str, options: dict[str, Any]) -> None:
         """Connect by the parts that a program has put in the place of ours."""
         if self._connection is not None:
             self._connection.end()
-        said: handshake_response | None
         sock, said = _classic.connect_in_parts(
             url, (connect, handshake), self.sock_opt, _classic.proxy_info(**options), options
         )
-        self.handshake_response = said
         self._adopt(make_connection(as_stream(sock), options, self._settings(), True))
-        self.request = self.response = self.close_frame = None
-        self._url = url.partition("?")[0].rpartition("@")[2]
+        self._shook_hands(url, said, None, None)
 
     # --- receiving -------------------------------------------------------------------------------
 
@@ -262,7 +256,7 @@ class WebSocket(Parts):
         if connection is not None:
             with suppress(Exception):  # a double of a socket may do anything; it ends all the same
                 connection.close(said, timeout)
-            self.close_frame = self._peer_close_frame()
+            self._note_close_frame()
 
     def shutdown(self) -> None:
         """Close the socket at once, without a close frame; any thread."""
@@ -298,7 +292,7 @@ def create_connection(
     `timeout` (default: `getdefaulttimeout()`) bounds connecting as a whole, and afterwards how long
     the link may be silent. `class_` is made instead of WebSocket; it must take any keyword.
     """
-    from_constructor = {
+    from_constructor: dict[str, Any] = {
         "sockopt": options.pop("sockopt", None) or [],
         "sslopt": options.pop("sslopt", None) or {},
         "fire_cont_frame": options.pop("fire_cont_frame", None) or False,

@@ -5,9 +5,9 @@ The tree is small so that an `except` clause reads like a sentence:
     WebSocketException                         everything below
       WebSocketProtocolException               the peer broke RFC 6455          (close code 1002)
       WebSocketPayloadException                not UTF-8, or over `max_size`    (1007, 1009)
-      WebSocketConnectionClosedException       the connection has ended         (a ConnectionError too)
-      WebSocketTimeoutException                a wait ran out                   (a TimeoutError too)
-        WebSocketWouldBlockException           nothing now, and timeout is 0    (a BlockingIOError too)
+      WebSocketConnectionClosedException       the connection has ended         (a ConnectionError)
+      WebSocketTimeoutException                a wait ran out                   (a TimeoutError)
+        WebSocketWouldBlockException           nothing now, and timeout is 0    (a BlockingIOError)
       WebSocketBadStatusException              the handshake was refused with an HTTP status
       WebSocketProxyException                  the proxy refused or failed
       WebSocketAddressException                the host name has no address

@@ -93,6 +93,19 @@ class Facts:
         self._connection = connection
         self._connected_says = None
 
+    def _shook_hands(
+        self,
+        url: str,
+        said: handshake_response,
+        request: Request | None,
+        response: Response | None,
+    ) -> None:
+        """Remember what the opening handshake was."""
+        self.handshake_response = said
+        self.request, self.response = request, response
+        self.close_frame = None
+        self._url = url.partition("?")[0].rpartition("@")[2]
+
     def _settings(self) -> Settings:
         return Settings(
             tuple(self.sock_opt.sockopt or ()),
@@ -282,6 +295,9 @@ class Facts:
         """
         connection = self._connection
         return connection is None or connection.wait_ended(timeout)
+
+    def _note_close_frame(self) -> None:
+        self.close_frame = self._peer_close_frame()
 
     def _peer_close_frame(self) -> ABNF | None:
         said = None if self._connection is None else self._connection.receiver.peer_close

@@ -281,7 +281,7 @@ class Plan:
     """
 
     def __init__(self, reconnect: Any, retry: Callable[[BaseException], bool] | None):
-        self._ask: Callable[..., float | None] | None = None
+        self._ask: Any = None  # a callable of the user's
         self._failures = 0
         self._retry = retry
         if isinstance(reconnect, Backoff):

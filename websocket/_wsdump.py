@@ -170,9 +170,7 @@ def talk(ws: WebSocket, args: argparse.Namespace) -> None:
     if not args.raw:
         print("Press Ctrl+C to quit", flush=True)
     stamp = (lambda: f"{time.time() - start:.5f}: ") if args.timings else str
-    shower = threading.Thread(
-        target=show_all, args=(ws, console, args.verbose, stamp), daemon=True
-    )
+    shower = threading.Thread(target=show_all, args=(ws, console, args.verbose, stamp), daemon=True)
     shower.start()
     if args.text:
         ws.send(args.text)

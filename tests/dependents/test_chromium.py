@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import dependent
 import pytest
@@ -145,7 +145,7 @@ def test_a_devtools_session(devtools: int, page: str) -> None:
     assert not session.ws.connected
 
 
-def test_the_browser_ends_during_a_session(devtools: int) -> None:
+def test_a_page_that_is_closed_ends_its_session(devtools: int) -> None:
     (target,) = [each for each in targets(devtools) if each["type"] == "page"]
     page = DevTools(target["webSocketDebuggerUrl"])
     page.call("Runtime.enable")
@@ -170,11 +170,14 @@ def test_the_browser_ends_during_a_session(devtools: int) -> None:
     )
     assert app.run_forever(suppress_origin=True) is False
     assert len(ended) == 1
-    while page.ws.recv() or page.ws.connected:
-        pass  # events, until its target's end is the end of the connection
     with pytest.raises(websocket.WebSocketConnectionClosedException):
-        page.ws.recv()
+        read_on(page.ws)
     page.ws.close()
+
+
+def read_on(ws: websocket.WebSocket) -> NoReturn:
+    while True:
+        ws.recv()
 
 
 def test_a_page_talks_to_the_testing_server(devtools: int, page: str) -> None:

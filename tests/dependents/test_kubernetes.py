@@ -1,4 +1,4 @@
-"""Promise: kubernetes' client works with us unchanged: it polls the socket, then reads a message."""
+"""Promise: kubernetes' client works with us unchanged: it polls the socket before it reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promise: each `sslopt` key does what its name says, and what cannot be done is said (3.1, 3.2)."""
+"""Promise: each `sslopt` key does what its name says, and what cannot be done is said (3.1)."""
 
 from __future__ import annotations
 

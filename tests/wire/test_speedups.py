@@ -91,8 +91,15 @@ def test_masking_refuses_what_makes_no_sense(
 
 @pytest.mark.parametrize(
     "arguments",
-    [(2, b"x"), (2, "x", None), (16, b"x", None), (-1, b"x", None), (2, b"x", b"abc"), ("2", b"", None)],
-)  # fmt: skip
+    [
+        (2, b"x"),
+        (2, "x", None),
+        (16, b"x", None),
+        (-1, b"x", None),
+        (2, b"x", b"abc"),
+        ("2", b"", None),
+    ],
+)
 def test_framing_refuses_what_makes_no_sense(
     accelerator: object, arguments: tuple[object, ...]
 ) -> None:

@@ -6,8 +6,7 @@ import contextlib
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from websocket._wire.urls import parse_uri, resolve_location, same_origin
 

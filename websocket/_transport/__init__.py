@@ -1,1 +1,1 @@
-"""A stream of bytes to the server: addresses, sockets, TLS, proxies; nothing here knows WebSocket."""
+"""A stream of bytes to the server: addresses, sockets, TLS, proxies; it knows no WebSocket."""

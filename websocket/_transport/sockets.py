@@ -58,7 +58,8 @@ def start_tls(
             raise
         raise told from exc
     # Under eventlet an SSLSocket has none of the verbs of its sockets: there is no face then.
-    if isinstance(lower, PlainStream) and issubclass(TLSSocket, socket.socket):
+    face: type[Any] = TLSSocket
+    if isinstance(lower, PlainStream) and issubclass(face, socket.socket):
         lower.move_to(TLSSocket(lower.socket))
     if isinstance(stream.socket, TLSSocket):
         stream.socket.stream = stream

@@ -88,13 +88,13 @@ class TLSSocket(ssl.SSLSocket):
     # --- what the engine knows -------------------------------------------------------------------
 
     @property
-    def context(  # pyright: ignore[reportIncompatibleVariableOverride]
-        self,
-    ) -> ssl.SSLContext:
+    def context(self) -> ssl.SSLContext:
         return self._behind().ask(lambda engine: engine.context)
 
     @context.setter
-    def context(self, context: ssl.SSLContext) -> None:
+    def context(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, context: ssl.SSLContext
+    ) -> None:
         self._behind().ask(lambda engine: setattr(engine, "context", context))
 
     @property

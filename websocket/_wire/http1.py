@@ -242,9 +242,7 @@ def _first_line(line: bytes) -> Response:
         text = reason.decode("utf-8")
     except UnicodeDecodeError:
         _refuse_status_line(line)
-    return Response(
-        int(line[9:12]), reason=text.strip(" \t"), version=line[:8].decode("ascii")
-    )
+    return Response(int(line[9:12]), reason=text.strip(" \t"), version=line[:8].decode("ascii"))
 
 
 def _request_line(line: bytes) -> Request:

@@ -48,7 +48,7 @@ class Line:
         self._counting = threading.Lock()
         self._users = 0
         self._finishing = False
-        self.closed = False
+        self.closed: bool = False
         self._helped = False  # somebody is in `help`
 
     # --- reading ----------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ class Line:
         with self._counting:
             self._users += 1
             if closing:
-                self.closed: bool = True
+                self.closed = True
 
     def enter(self) -> None:
         """Keep the descriptor until `leave`; raises WebSocketConnectionClosedException."""

@@ -15,12 +15,12 @@ class Alarm:
     """Rung once, from any thread; wakes everybody who waits with it, and stays rung."""
 
     def __init__(self) -> None:
-        self.rang = False
+        self.rang: bool = False
         self._near, self._far = socket.socketpair()
 
     def ring(self) -> None:
         """Wake everybody. May be called again."""
-        self.rang: bool = True
+        self.rang = True
         self._far.close()  # the near end is readable from now on
 
     def fileno(self) -> int:
