@@ -124,6 +124,10 @@ class ABNF:
             raise ValueError(f"the mask key function gave {len(key)} bytes, expected 4")
         return encode_frame(self.opcode, _octets(self.data, "latin-1"), key, bool(self.fin), rsv)
 
+    def _get_masked(self, mask_key: bytes | str) -> bytes:
+        """Key and masked data as they follow the header; programs call it by this name."""
+        return bytes(_octets(mask_key, "latin-1")) + ABNF.mask(mask_key, self.data)
+
     @staticmethod
     def mask(mask_key: bytes | str, data: Any) -> bytes:
         """XOR of `data` with the 4-byte key, from the key's first byte on."""

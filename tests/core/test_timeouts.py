@@ -131,7 +131,8 @@ def test_recv_with_little_time_takes_what_is_there(tls: bool, timeout: float) ->
 
 @both_ways
 def test_recv_timeout_holds_although_the_sockets_own_is_shorter_or_longer(tls: bool) -> None:
-    with connected(tls, timeout=0.1) as (ws, _):
+    with connected(tls) as (ws, _):
+        ws.settimeout(0.1)
         _times_out(lambda: ws.recv(timeout=0.4), 0.4, 3)
         ws.settimeout(30)
         _times_out(lambda: ws.recv(timeout=0.2), 0.2, 3)
