@@ -24,8 +24,8 @@ class Client(Protocol):
         """Open one connection more and return it."""
         ...
 
-    def run(self, count: int) -> None:
-        """Do what the row says, `count` times."""
+    def run(self, count: int) -> int:
+        """Do what the row says `count` times, or a little more; returns how many times."""
         ...
 
 
@@ -43,11 +43,15 @@ class _Blocking:
     def connect(self) -> Any:
         raise NotImplementedError
 
-    def run(self, count: int) -> None:
+    def run(self, count: int) -> int:
         getattr(self, f"_{self.row.kind}")(count)
+        return count
+
+    def _sending(self) -> Any:
+        return self.connection.send
 
     def _echo(self, count: int) -> None:
-        send, receive = self.connection.send, self.connection.recv
+        send, receive = self._sending(), self.connection.recv
         message, size = self.message, len(self.message)
         for _ in range(count):
             send(message)
@@ -61,7 +65,7 @@ class _Blocking:
                 raise AssertionError("what came has another length")
 
     def _send(self, count: int) -> None:
-        send, message = self.connection.send, self.message
+        send, message = self._sending(), self.message
         for _ in range(count):
             send(message)
 
@@ -78,9 +82,10 @@ class WebSocketClient(_Blocking):
 
         options: dict[str, Any] = {"sslopt": {"ca_certs": self.authority}} if self.row.tls else {}
         connection: Any = websocket.create_connection(self.url, **options)
-        if self.message and isinstance(self.message, bytes):
-            connection.send = connection.send_binary
         return connection
+
+    def _sending(self) -> Any:
+        return self.connection.send if self.row.text else self.connection.send_binary
 
     def _app(self, count: int) -> None:
         import websocket
@@ -164,7 +169,7 @@ class Floor(_Blocking):
         )
         head = b""
         while b"\r\n\r\n" not in head:
-            head += sock.recv(1)  # what follows is the messages'
+            head += sock.recv(65536)  # a flood's first messages, too; nobody misses them
         return sock
 
     def _echo(self, count: int) -> None:

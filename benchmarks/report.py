@@ -34,7 +34,8 @@ def table(rows: Sequence[Row], versions: Mapping[str, str], results: Results, ro
     lines += [f"| {_title(row)} | {_cells(row, names, results)} |" for row in rows]
     lines += [
         "",
-        "A dash: the library has no such thing, or needs over 30 seconds for one message. The TLS"
+        "A dash: the library has no such thing, refuses so many fragments (websockets), or needs"
+        " over 30 seconds for one message (websocket-client). The TLS"
         " rows verify the server's certificate. aiohttp and picows run on asyncio's own loop;"
         " websockets is its threading client. aiohttp has to inflate one message after the other."
         " On a machine that others use, too, compare within a row, and the least rather than the"
@@ -74,7 +75,8 @@ def _circumstances(versions: Mapping[str, str]) -> str:
     known = ", ".join(f"{name} {said}" for name, said in versions.items() if said)
     when = datetime.now(timezone.utc).strftime("%Y-%m-%d")
     machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
-    return f"{when}; {machine}; {platform.python_implementation()} {platform.python_version()}; {known}."
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{when}; {machine}; {python}; {known}."
 
 
 def _processor() -> str:

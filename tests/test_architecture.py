@@ -68,7 +68,7 @@ ARROWS: dict[str, set[str]] = {
     "_facts": PILLARS | {"_abnf", "_classic", "_connection", "_opening"},
     "_sending": PILLARS | {"_abnf", "_classic", "_connection", "_facts", "_pings", "_streaming"},
     "_parts": PILLARS | {"_abnf", "_connection", "_sending"},
-    "_core": WEBSOCKET,
+    "_core": WEBSOCKET | {"_raw"},
     "_reconnect": {"_cookiejar", "_core", "_transport"} | GROUND,
     # 4: WebSocketApp
     "_pulse": {"_keepalive", "_wire"} | GROUND,
@@ -93,7 +93,7 @@ ARROWS: dict[str, set[str]] = {
         "_reconnect",
     },
     # 5: what stands beside the house
-    "_wsdump": {""},
+    "_wsdump": {"_wsdump", "testing", ""},
     "testing": {"testing", "_protocol", "_wire"} | GROUND,
 }
 
@@ -121,6 +121,8 @@ SLOW = {
     "json",
     "logging",
     "netrc",
+    "random",
+    "signal",
     "ssl",
     "urllib",
     "uuid",
@@ -140,8 +142,11 @@ MAY_BE_SLOW = {
 OPTIONAL = {"eventlet", "gevent", "python_socks", "rel", "socks"}
 """Packages that users may have."""
 
-LATE = {("_transport.sockets", name) for name in MAY_BE_SLOW if name.startswith("_transport.")}
-"""Who may import which of our modules inside a function: for ssl not to be loaded without need."""
+LATE = {("_transport.sockets", name) for name in MAY_BE_SLOW if name.startswith("_transport.")} | {
+    ("_wsdump.command", "_wsdump.listening")
+}
+"""Who may import which of our modules inside a function: for ssl, or a server, not to be loaded
+without need."""
 
 
 class Import(NamedTuple):

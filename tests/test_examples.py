@@ -1,33 +1,38 @@
-"""Promise: every example runs as it is and ends by itself; so do the Python blocks of README.
+"""Promise: every example runs as it is and ends by itself; so do the Python blocks of README and
+of the pages in docs/ that are listed here.
 
 What they print is for people; here it only has to be something, and the exit status 0.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import papers
 import pytest
 
-from websocket import WebSocketTimeoutException
+from websocket import Request, Response, WebSocketTimeoutException
 from websocket.testing import Connection, Server, serve
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "loop.md"]
+PAGES = ("loop", "migration", "howto", "exceptions", "faq")
+DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in PAGES)]
 BLOCKS = [
     pytest.param(block, id=f"{path.name}-{number}")
     for path in DOCUMENTS
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", path.read_text(), re.S), 1)
 ]
 
-# What the blocks take for granted: a transport of the reader's own.
-PRELUDE = """
+# What the blocks take for granted: a transport of the reader's own ...
+TRANSPORT = """
 import socket, sys
 
 class my_transport:
@@ -46,15 +51,21 @@ class my_transport:
         return data
 """
 
+# ... and, as the pages say at their beginning, an open connection.
+OPEN = """
+import websocket
+ws = websocket.create_connection("{url}/feed", timeout=10)
+"""
 
-def ran(*command: str) -> subprocess.CompletedProcess[str]:
+
+def ran(*command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", *command],
         capture_output=True,
         text=True,
         timeout=50,
         check=False,
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
     )
 
@@ -66,26 +77,58 @@ def test_an_example_runs(example: Path) -> None:
     assert done.stdout and not done.stderr
 
 
+def converse(connection: Connection) -> None:
+    """/feed has news first; all is echoed, and the connection closed when nothing comes any more.
+    /busy is closed at once."""
+    if connection.request.path == "/busy":
+        connection.close(1013, "try again later")
+        return
+    if connection.request.path == "/feed":
+        connection.send("news")
+    try:
+        while True:
+            connection.send(connection.recv(timeout=2))
+    except WebSocketTimeoutException:
+        pass
+
+
+def refuse(request: Request) -> Response | None:
+    return Response(403, body=b"not for you") if request.path == "/private" else None
+
+
+@pytest.fixture(scope="module")
+def issued(tmp_path_factory: pytest.TempPathFactory) -> papers.Papers:
+    """The certificates that the blocks name, as files in the folder where they run."""
+    return papers.issue(tmp_path_factory.mktemp("pages"))
+
+
 @pytest.fixture
-def server() -> Iterator[Server]:
-    """An echo server that closes when nothing comes any more."""
-
-    def handler(connection: Connection) -> None:
-        try:
-            while True:
-                connection.send(connection.recv(timeout=2))
-        except WebSocketTimeoutException:
-            pass
-
-    with serve(handler) as server:
-        yield server
+def servers(issued: papers.Papers) -> Iterator[tuple[Server, Server]]:
+    """The same server, plain and over TLS."""
+    issued.context.load_verify_locations(issued.ca)
+    issued.context.verify_mode = ssl.CERT_OPTIONAL
+    with (
+        serve(converse, subprotocols=["chat"], on_request=refuse, compression="deflate") as plain,
+        serve(converse, ssl=issued.context) as secure,
+    ):
+        yield plain, secure
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_a_block_of_the_documents_runs(block: str, server: Server) -> None:
-    """Against a server of ours in the place of those that it names."""
-    block = re.sub(r"wss?://(example\.com|localhost)[^\"]*", server.url, block)
-    prelude = PRELUDE.format(port=server.port) if "my_transport" in block else ""
-    done = ran("-c", prelude + block)
+def test_a_block_of_the_documents_runs(
+    block: str, servers: tuple[Server, Server], issued: papers.Papers
+) -> None:
+    """Against servers of ours in the place of those that it names; device.local speaks TLS."""
+    plain, secure = servers
+    block = re.sub(r"wss?://(?:example\.com|localhost:8000)", plain.url, block)
+    block = block.replace("wss://device.local", secure.url)
+    der = ssl.PEM_cert_to_DER_cert(issued.certificate.read_text())
+    block = block.replace("5F:3B:...", hashlib.sha256(der).hexdigest())
+    prelude = TRANSPORT.format(port=plain.port) if "my_transport" in block else ""
+    if re.search(r"\bws\b", block) and not re.search(r"\bws =|as ws\b|for ws\b|\bws[:,)]", block):
+        prelude = OPEN.format(url=plain.url)
+    elif "import" not in block:
+        prelude = "import websocket\n"
+    done = ran("-c", prelude + block, folder=issued.ca.parent)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not done.stderr

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from typing import TYPE_CHECKING, cast
 
+from websocket._wire import patterns
 from websocket._wire.cookies import (
     Cookie,
     admit,
@@ -31,7 +31,7 @@ __all__ = ["SimpleCookieJar", "jar_header", "jar_store"]
 MAX_COOKIES_PER_DOMAIN = 50
 MAX_COOKIES = 3000
 
-_control = re.compile(r"[\x00-\x1f\x7f]").search
+_control = patterns.search(r"[\x00-\x1f\x7f]")
 
 
 class SimpleCookieJar:

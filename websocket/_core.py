@@ -244,7 +244,7 @@ class WebSocket(Parts):
         if attempt is not None:
             attempt.cancel()
         connection = self._connection
-        if self._connected_says is False:
+        if self._connected_says is False or not (connection or self._connected_says):
             return
         said = Close(status, "")
         if connection is None or not connection.over:

@@ -9,7 +9,6 @@ for more where a program subclasses or replaces it. `WrappedDispatcher` speaks t
 from __future__ import annotations
 
 import selectors
-import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +96,8 @@ class WrappedDispatcher(DispatcherBase):
         self.dispatcher = dispatcher
         self.handleDisconnect = handleDisconnect
         if threading.current_thread() is threading.main_thread():
+            import signal  # here, since it is slow to import
+
             dispatcher.signal(int(signal.SIGINT), dispatcher.abort)
 
     def read(

@@ -16,6 +16,7 @@ The tree is small so that an `except` clause reads like a sentence:
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -95,7 +96,11 @@ class WebSocketTimeoutException(WebSocketException, TimeoutError):
 
 
 class WebSocketWouldBlockException(WebSocketTimeoutException, BlockingIOError):
-    """Nothing can be read or written now, and the timeout is 0."""
+    """Nothing can be read or written now, and the timeout is 0; `errno` is EAGAIN."""
+
+    def __init__(self, *args: object, hint: str | None = None):
+        super().__init__(*args, hint=hint)
+        self.errno = errno.EAGAIN  # what programs look at
 
 
 class WebSocketProxyException(WebSocketException):

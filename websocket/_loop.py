@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import selectors
-import signal
 import socket
 import threading
 import time
@@ -166,6 +165,8 @@ class Loop:
             for end in waker:
                 end.close()
         if threading.current_thread() is threading.main_thread():
+            import signal  # here, since it is slow to import
+
             while self._handlers:
                 signal.signal(*self._handlers.popitem())
 
@@ -253,6 +254,8 @@ class Loop:
             self._waker[0].recv(4096)
 
     def _install(self, number: int) -> None:
+        import signal
+
         if number not in self._handlers:
             self._handlers[number] = signal.signal(number, self._on_signal)
 

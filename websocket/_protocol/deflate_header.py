@@ -6,17 +6,18 @@ import re
 from typing import Any, NamedTuple
 
 from .._exceptions import WebSocketException
+from .._wire import patterns
 
 __all__ = ["LARGEST", "NAME", "SMALLEST", "Parameters", "format_parameters", "parse_extensions"]
 
 NAME = "permessage-deflate"
 SMALLEST, LARGEST = 8, 15  # RFC 7692 7.1.2: of windows, as powers of two
 
-_PARAMETER = re.compile(
+_parameter = patterns.match(
     r'[ \t]*([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:=[ \t]*(?:"((?:[^"\\]|\\.)*)"|'
     r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+))[ \t]*)?([;,]|\Z)"
 )
-_BITS = re.compile(r"[89]|1[0-5]")
+_bits = patterns.fullmatch(r"[89]|1[0-5]")
 _BITS_NAMES = ("server_max_window_bits", "client_max_window_bits")
 _FLAG_NAMES = ("server_no_context_takeover", "client_no_context_takeover")
 
@@ -43,7 +44,7 @@ class Parameters(NamedTuple):
             elif name in _BITS_NAMES:
                 if value is None and name == "client_max_window_bits":
                     found[name] = 0
-                elif value is None or not _BITS.fullmatch(value):
+                elif value is None or not _bits(value):
                     raise WebSocketException(f"{NAME}: {name} is {value!r}, expected 8 to 15")
                 else:
                     found[name] = int(value)
@@ -76,7 +77,7 @@ def parse_extensions(header: str) -> list[tuple[str, list[tuple[str, str | None]
         if separator == "," and header[position] in " \t,":
             position += 1  # RFC 9110 5.6.1: empty elements of a list count for nothing
             continue
-        match = _PARAMETER.match(header, position)
+        match = _parameter(header, position)
         if match is None or (separator == "," and match.group(2, 3) != (None, None)):
             raise WebSocketException(f"malformed extensions {header!r} at {position}")
         name, quoted, plain, following = match.groups()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import os
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol, cast
 
@@ -56,7 +56,7 @@ def accept_value(key: str) -> str:
     import hashlib
 
     digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
-    return base64.b64encode(digest).decode()
+    return b2a_base64(digest, newline=False).decode()
 
 
 def header_lines(header: HeaderOption) -> list[tuple[str, str]]:
@@ -134,7 +134,7 @@ class Opening:
             for name in (*_SECRETS, "host"):
                 custom.pop(name, None)
         if "Sec-WebSocket-Key" not in custom:
-            self.key = base64.b64encode(os.urandom(16)).decode()
+            self.key = b2a_base64(os.urandom(16), newline=False).decode()
         cookie = self._cookie_line(uri, at_home)
         if cookie and "Cookie" not in custom:
             custom.add("Cookie", cookie)

@@ -44,7 +44,8 @@ def start_tls(
 
     stream = TLSStream(lower, context, server_hostname_for(sslopt, host))
     try:
-        stream.handshake(deadline)
+        # Without a deadline the socket's own timeout says how long the other side may be silent.
+        stream.handshake(None if deadline.at is None else deadline)
         fingerprint = (sslopt or {}).get("fingerprint")
         if fingerprint is not None:
             certificate = stream.ask(lambda engine: engine.getpeercert(True))

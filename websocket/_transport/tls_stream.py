@@ -83,7 +83,7 @@ class TLSStream:
     def unsent(self) -> bool:
         return bool(self._lower.unsent) or self._outgoing.pending > 0
 
-    def handshake(self, deadline: Deadline) -> None:
+    def handshake(self, deadline: Deadline | None) -> None:
         """The TLS handshake; raises ssl.SSLError as OpenSSL words it, and the stream's errors."""
         while True:
             try:

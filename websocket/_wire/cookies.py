@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
+
+from . import patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,13 +18,13 @@ _ATTRIBUTES = frozenset(
     | {"samesite", "secure", "version"}
 )
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_control = re.compile(r"[\x00-\x1f\x7f]").search
-_number = re.compile(r"-?[0-9]+").fullmatch
+_control = patterns.search(r"[\x00-\x1f\x7f]")
+_number = patterns.fullmatch(r"-?[0-9]+")
 # RFC 6265, 5.1.1: the tokens of a date, and what each of them may be.
-_date_tokens = re.compile(r"[^\t\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+").findall
-_clock_time = re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])").match
-_day = re.compile(r"([0-9]{1,2})(?![0-9])").match
-_year = re.compile(r"([0-9]{2,4})(?![0-9])").match
+_date_tokens = patterns.findall(r"[^\t\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")
+_clock_time = patterns.match(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])")
+_day = patterns.match(r"([0-9]{1,2})(?![0-9])")
+_year = patterns.match(r"([0-9]{2,4})(?![0-9])")
 
 
 class Cookie(NamedTuple):

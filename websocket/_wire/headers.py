@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import ClassVar, cast
+
+from . import patterns
 
 # RFC 9110, 5.6.2: what a header name, a method and the like are made of.
 TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
-_token = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-_line_break = re.compile(r"[\r\n\0]").search
+_token = patterns.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_line_break = patterns.search(r"[\r\n\0]")
 
 
 class Headers(MutableMapping[str, str]):

@@ -6,6 +6,7 @@ import re
 from typing import Generic, Literal, NoReturn, TypeVar, cast, overload
 
 from websocket._exceptions import WebSocketException
+from websocket._wire import patterns
 from websocket._wire.bodies import BodyReader
 from websocket._wire.headers import (
     CREDENTIAL_HEADERS,
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 _VERSIONS = ("HTTP/1.1", "HTTP/1.0")
-_target = re.compile(r"[^\x00-\x20\x7f]+").fullmatch
+_target = patterns.fullmatch(r"[^\x00-\x20\x7f]+")
 
 # RFC 9112, 4: the part of a status line that is the same for everyone. A start that is still too
 # short is completed from the sample before it is matched, so that a wrong byte is seen at once.

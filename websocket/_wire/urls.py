@@ -6,17 +6,20 @@ import re
 from binascii import b2a_base64
 from typing import NamedTuple, NoReturn
 
-_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*").fullmatch
-_absolute = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):").match
-_control = re.compile(r"[\x00-\x1f\x7f]").search
-_label = re.compile(r"[a-z0-9_~\-]{1,63}").fullmatch
-_zone = re.compile(r"[A-Za-z0-9._~\-]{1,64}").fullmatch
-_hex_group = re.compile(r"[0-9a-f]{1,4}").fullmatch
-_byte_group = re.compile(r"0|[1-9][0-9]{0,2}").fullmatch
-_digits = re.compile(r"[0-9]+").fullmatch
-_escape = re.compile(r"%([0-9A-Fa-f]{2})")
+from . import patterns
+
+_scheme = patterns.fullmatch(r"[A-Za-z][A-Za-z0-9+.\-]*")
+_absolute = patterns.match(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+_control = patterns.search(r"[\x00-\x1f\x7f]")
+_label = patterns.fullmatch(r"[a-z0-9_~\-]{1,63}")
+_zone = patterns.fullmatch(r"[A-Za-z0-9._~\-]{1,64}")
+_hex_group = patterns.fullmatch(r"[0-9a-f]{1,4}")
+_byte_group = patterns.fullmatch(r"0|[1-9][0-9]{0,2}")
+_digits = patterns.fullmatch(r"[0-9]+")
+_ESCAPE = r"%([0-9A-Fa-f]{2})"
 # RFC 3986, 3.3 and 3.4: what a path or a query may not hold as it is; %XX stays.
-_unsafe = re.compile(r"%(?![0-9A-Fa-f]{2})|[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]")
+_UNSAFE = r"%(?![0-9A-Fa-f]{2})|[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]"
+_is_unsafe = patterns.search(_UNSAFE)
 
 _SCHEMES = {"ws": False, "wss": True}
 _UNIX_SCHEMES = {"ws+unix": False, "wss+unix": True}
@@ -271,10 +274,10 @@ def _remove_dots(path: str) -> str:
 
 def _encode(text: str, url: str) -> str:
     """Percent-encode what may not stand in a path or query; existing %XX is kept."""
-    if not _unsafe.search(text):
+    if not _is_unsafe(text):
         return text
     try:
-        return _unsafe.sub(lambda m: "".join(f"%{byte:02X}" for byte in m[0].encode()), text)
+        return re.sub(_UNSAFE, lambda m: "".join(f"%{byte:02X}" for byte in m[0].encode()), text)
     except UnicodeEncodeError:
         _refuse("url is invalid", "text that UTF-8 can encode, not a lone surrogate", url)
 
@@ -285,7 +288,7 @@ def _decode(text: str, url: str) -> str:
         return text
     try:
         encoded = text.encode("utf-8").decode("latin-1")
-        octets = _escape.sub(lambda m: chr(int(m[1], 16)), encoded)
+        octets = re.sub(_ESCAPE, lambda m: chr(int(m[1], 16)), encoded)
         return octets.encode("latin-1").decode("utf-8")
     except UnicodeError:
         pass
