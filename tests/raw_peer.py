@@ -142,12 +142,15 @@ class Wire:
                     return
                 self.send(bytes((byte,)))
 
-    def flood(self, data: bytes, stop: threading.Event) -> int:
-        """The same bytes again and again until `stop`, or nobody listens; how often they went."""
+    def flood(self, data: bytes, stop: threading.Event, patience: float = 0.5) -> int:
+        """The same bytes again and again until `stop`, or nobody listens; how often they went.
+
+        Whoever wants to send more behind it needs `patience`: TLS cannot leave a record half sent.
+        """
         count = 0
         with suppress(OSError):
             while not stop.is_set():
-                self.send(data, 0.5)
+                self.send(data, patience)
                 count += 1
         return count
 

@@ -1,4 +1,4 @@
-"""Promise: details that programs notice: a close without a connection, EAGAIN, a socket's timeout."""
+"""Promise: details that programs notice: close without connection, EAGAIN, a timeout under TLS."""
 
 from __future__ import annotations
 

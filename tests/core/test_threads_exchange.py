@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from raw_peer import PING, TEXT, Stop, Task, Wire, both_ways, connected, frame, text
+from raw_peer import PATIENCE, PING, TEXT, Stop, Task, Wire, both_ways, connected, frame, text
 
 _MANY = 100_000
 
@@ -49,7 +49,7 @@ def test_three_writers_and_a_reader(tls: bool) -> None:
                 filling = name * (1 + number % 7 * 3000)
                 ws.send(f"{name} {number} {filling}")
 
-        feeding = Task(lambda: wire.flood(frame(PING, b"?") + text("news"), stop))
+        feeding = Task(lambda: wire.flood(frame(PING, b"?") + text("news"), stop, PATIENCE))
         tasks = [Task(lambda n=name: write(n)) for name in "abc"]
 
         def read() -> None:

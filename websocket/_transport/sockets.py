@@ -15,10 +15,10 @@ from .tls import (
     HUNG_UP,
     SILENT,
     check_fingerprint,
-    context_for,
     explain_tls_error,
     server_hostname_for,
 )
+from .tls_contexts import kept_context_for
 
 if TYPE_CHECKING:
     from .tls_stream import TLSStream
@@ -37,7 +37,7 @@ def start_tls(
 
     `plain` is the scheme that the remedy names where the other side does not speak TLS.
     """
-    context = context_for(sslopt)
+    context = kept_context_for(sslopt)
     # Here, since they import ssl: a program that never speaks TLS does not wait for it.
     from .tls_socket import TLSSocket
     from .tls_stream import TLSStream
