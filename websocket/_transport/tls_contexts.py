@@ -54,23 +54,26 @@ def forget_context(context: ssl.SSLContext) -> None:
 
 def _made_of(sslopt: Mapping[str, Any]) -> Hashable | None:
     """Everything that a context depends on; None if that cannot be told, or may change unseen."""
-    import ssl  # here since it is slow to import, and missing from some builds of Python
+    try:
+        import ssl  # here since it is slow to import
+    except ImportError:
+        return None  # `context_for` says so
 
     if sys.platform == "win32" or os.environ.get("SSLKEYLOGFILE"):
         return None  # the certificates of Windows have no date that we could see
-    given = sorted((key, value) for key, value in sslopt.items() if value is not None)
-    plain = all(isinstance(value, (str, bytes, int)) for _, value in given)
-    if not plain or any(key in _NEVER for key, _ in given):
+    given = {key: value for key, value in sslopt.items() if value is not None}
+    plain = all(isinstance(value, (str, bytes, int)) for value in given.values())
+    if not plain or any(key in given for key in _NEVER):
         return None
     default = ssl.get_default_verify_paths()
     bundle = os.environ.get("WEBSOCKET_CLIENT_CA_BUNDLE")
     if bundle and not os.path.isfile(bundle):
         return None
-    files = [sslopt.get(key) for key in _FILES]
+    files = [given.get(key) for key in _FILES]
     files += [bundle, default.cafile, default.capath]
     return (
         ssl.SSLContext,  # packages that bring the system's trust put a class of theirs here
-        tuple((key, type(value), value) for key, value in given),
+        frozenset((key, type(value), value) for key, value in given.items()),
         tuple(map(os.environ.get, _VARIABLES)),
         tuple(map(_state_of, files)),
     )

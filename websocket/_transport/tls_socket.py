@@ -12,6 +12,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from .._exceptions import WebSocketConnectionClosedException, WebSocketWouldBlockException
+from .tls_contexts import forget_context
 
 if TYPE_CHECKING:
     from .tls_stream import TLSStream
@@ -89,7 +90,9 @@ class TLSSocket(ssl.SSLSocket):
 
     @property
     def context(self) -> ssl.SSLContext:
-        return self._behind().ask(lambda engine: engine.context)
+        context = self._behind().ask(lambda engine: engine.context)
+        forget_context(context)
+        return context
 
     @context.setter
     def context(  # pyright: ignore[reportIncompatibleVariableOverride]

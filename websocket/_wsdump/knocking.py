@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -20,10 +21,10 @@ class Ended(BaseException):
 class Door:
     """`end(status)` in one thread raises `Ended` in the main thread inside of `with door:`.
 
-    It knocks by SIGURG, which nothing else uses here and which does no harm when it comes late;
-    SIGINT may be ignored, for a program in the background. A signal that comes just before the
-    main thread begins to wait does not wake it (there is no closing that gap), so the knocking is
-    repeated until it has been heard.
+    It knocks by SIGURG, which nothing else uses here and which does no harm when it comes late. One
+    signal is not enough: when it comes just before the main thread begins to wait it wakes nobody,
+    and what its handler raises inside of `input()` can get lost there. So the knocking goes on
+    until the main thread has left. Ctrl+C is passed on in the same way, for the same reasons.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class Door:
         self.status = 0
         self._lock = threading.Lock()
         self._heard = threading.Event()
+        self._interrupted = False
 
     if sys.platform == "win32":
 
@@ -49,20 +51,36 @@ class Door:
         _before: Any = None
 
         def __enter__(self) -> None:
-            if threading.current_thread() is threading.main_thread():
-                self._before = signal.signal(signal.SIGURG, self._hear)
-            else:
+            if threading.current_thread() is not threading.main_thread():
                 self._heard.set()  # signals do not reach this thread; the next line will do
+                return
+            self._before = signal.signal(signal.SIGURG, self._hear)
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                # Threads inherit the mask, so it is the watcher who gets it.
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+                threading.Thread(target=self._watch, daemon=True).start()
 
         def __exit__(self, *_: object) -> None:
             self._heard.set()
+            gc.enable()
             if self._before is not None:
                 signal.signal(signal.SIGURG, self._before)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+        def _watch(self) -> None:
+            signal.sigwait({signal.SIGINT})
+            self._interrupted = True
+            self._knock()
 
         def _hear(self, *_: object) -> None:
-            if self.over.is_set() and not self._heard.is_set():
-                self._heard.set()
-                raise Ended
+            if self._heard.is_set() or not (self._interrupted or self.over.is_set()):
+                return
+            # From 3.12 on `input()` lets the collector run while this is on its way up, and the
+            # collector prints it as an exception that nobody handles.
+            gc.disable()
+            if self._interrupted:
+                raise KeyboardInterrupt
+            raise Ended
 
         def _knock(self) -> None:
             main = threading.main_thread().ident
