@@ -145,7 +145,7 @@ def _run(command: Sequence[str], library: Library) -> str:
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=20,
         cwd=_HERE,
         env=environment_of(library),
     ).stdout

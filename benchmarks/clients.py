@@ -109,6 +109,7 @@ class _EnoughError(Exception):
 
 
 def _leave(app: Any, error: Exception) -> None:
+    app.keep_running = False
     if app.sock is not None:
         app.sock.shutdown()
 

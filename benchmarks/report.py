@@ -37,7 +37,7 @@ def table(rows: Sequence[Row], versions: Mapping[str, str], results: Results, ro
         "A dash: the library has no such thing, refuses so many fragments (websockets), or needs"
         " over 30 seconds for one message (websocket-client). The TLS"
         " rows verify the server's certificate. aiohttp and picows run on asyncio's own loop;"
-        " websockets is its threading client. aiohttp has to inflate one message after the other."
+        " websockets is its threading client."
         " On a machine that others use, too, compare within a row, and the least rather than the"
         " median.",
         "",

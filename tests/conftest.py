@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +26,10 @@ _PATIENCE = 2.0  # seconds; for a thread that has been told to end and is on its
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
-    """No proxy and no trust setting of the machine decides what a test sees."""
+    """No proxy and no trust setting of the machine decides what a test sees, nor a shell that
+    starts background jobs with Ctrl+C ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         for name in _VARIABLES:
             patch.delenv(name, raising=False)

@@ -100,7 +100,7 @@ class WebSocketWouldBlockException(WebSocketTimeoutException, BlockingIOError):
 
     def __init__(self, *args: object, hint: str | None = None):
         super().__init__(*args, hint=hint)
-        self.errno = errno.EAGAIN  # what programs look at
+        self.errno: int | None = errno.EAGAIN  # what programs look at
 
 
 class WebSocketProxyException(WebSocketException):

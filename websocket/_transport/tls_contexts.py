@@ -73,7 +73,7 @@ def _made_of(sslopt: Mapping[str, Any]) -> Hashable | None:
     files += [bundle, default.cafile, default.capath]
     return (
         ssl.SSLContext,  # packages that bring the system's trust put a class of theirs here
-        frozenset((key, type(value), value) for key, value in given.items()),
+        frozenset((key, type(value).__name__, value) for key, value in given.items()),
         tuple(map(os.environ.get, _VARIABLES)),
         tuple(map(_state_of, files)),
     )

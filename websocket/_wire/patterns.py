@@ -37,8 +37,9 @@ def _later(pattern: str, verb: str) -> Callable[..., Any]:
 
     def call(*arguments: Any) -> Any:
         nonlocal compiled
-        if compiled is None:
-            compiled = getattr(re.compile(pattern), verb)
-        return compiled(*arguments)
+        ready = compiled
+        if ready is None:
+            ready = compiled = getattr(re.compile(pattern), verb)
+        return ready(*arguments)
 
     return call
