@@ -13,6 +13,7 @@ from ._exceptions import WebSocketException
 from ._opening import handshake_response, open_handshake
 from ._transport.connecting import as_stream, open_stream
 from ._transport.deadline import Attempt, Deadline
+from ._transport.exchange import REDIRECTS
 from ._transport.options import ConnectOptions, ProxyChoice
 from ._transport.proxies import SCHEMES
 from ._transport.proxy_errors import proxy_exception, python_socks_class
@@ -25,8 +26,6 @@ __all__ = [
     "proxy_info",
     "sock_opt",
 ]
-
-_REDIRECTS = (301, 302, 303, 307, 308)
 
 Address = tuple[str, int, str]
 
@@ -138,7 +137,7 @@ def connect_in_parts(
             raise
         try:
             response = shake_hands(sock, url, *address, **given)
-            if response.status not in _REDIRECTS:
+            if response.status not in REDIRECTS:
                 return sock, response
             headers: dict[str, str] = response.headers or {}
             location = headers.get("location")

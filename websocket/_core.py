@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from . import _classic, _raw
 from ._abnf import ABNF
@@ -249,8 +249,9 @@ class WebSocket(Parts):
         said = Close(status, "")
         if connection is None or not connection.over:
             said = Close(status, check_close(status, reason).decode())
-        says, self._connected_says = self._connected_says, None
-        if says if connection is None else self.connected and self._overridden("send"):
+        self._connected_says = None
+        # Without a connection a program has said that there is one: its own `send` knows where.
+        if connection is None or (self.connected and self._overridden("send")):
             with suppress(WebSocketException):
                 self.send_close(status, reason)
         if connection is not None:
@@ -276,9 +277,6 @@ class WebSocket(Parts):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Close: with 1000, or with 1011 when an exception leaves the block."""
         self.close(1000 if kind is None else _INTERNAL_ERROR)
-
-
-_AnyWebSocket = TypeVar("_AnyWebSocket")
 
 
 def create_connection(
