@@ -1,54 +1,128 @@
-"""Peers on asyncio: a batch is one `run_until_complete`, whose own cost a batch makes small."""
+"""Peers on asyncio, all on uvloop; a batch is one `run_until_complete`, long enough to repay it."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
+import time
+from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
+from clients import kept_context
 from rows import Row, payload_of
 
-__all__ = ["Aiohttp", "Picows"]
+__all__ = ["Aiohttp", "Asynchronous", "PicowsFacade"]
 
 
-class _Async:
-    """The loop, and the row's batches over two coroutines: `_send_one`, `_receive_one`."""
+class Asynchronous:
+    """The loop, and a row's batches over the coroutines that a library names."""
+
+    has_own_threads = True  # it needs none: tasks do the same
+    connected_kinds: tuple[str, ...] = (
+        *("echo", "flood", "send", "peak", "duplex_echo", "duplex_flood"),
+        *("app_echo", "app_flood"),
+    )
 
     def __init__(self, row: Row, url: str, authority: str):
-        self.row, self.url = row, url
-        self.payload = payload_of(row)
-        self.loop = asyncio.new_event_loop()
-        self.context: ssl.SSLContext | None = None
-        if row.tls:
-            self.context = ssl.create_default_context(cafile=authority)
+        import uvloop
+
+        self.row, self.url, self.authority = row, url, authority
+        payload = payload_of(row) if row.kind != "peak" else b""
+        self.message: str | bytes = payload.decode() if row.text else payload
+        self.loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(self.loop)
         self.connection: Any = None
-        if row.kind not in ("connect", "idle"):
+        self.connections: list[Any] = []
+        if row.kind in self.connected_kinds:
             self.connection = self.connect()
+        elif row.kind == "threads":
+            self.connections = [self.connect() for _ in range(row.count)]
 
     def connect(self) -> Any:
-        return self.loop.run_until_complete(self._open())
+        return self.loop.run_until_complete(self.open())
 
     def run(self, count: int) -> int:
         self.loop.run_until_complete(getattr(self, f"_{self.row.kind}")(count))
         return count
 
-    async def _open(self) -> Any:
+    async def open(self) -> Any:
         raise NotImplementedError
 
-    async def _close(self, connection: Any) -> None:
-        raise NotImplementedError
+    async def close(self, connection: Any) -> None:
+        await connection.close()
+
+    def sender(self, connection: Any) -> Callable[[Any], Any]:
+        """The coroutine function that sends a message of this row."""
+        return connection.send  # type: ignore[no-any-return]
+
+    def receiver(self, connection: Any) -> Callable[[], Any]:
+        """The coroutine function that receives a message of this row."""
+        return connection.recv  # type: ignore[no-any-return]
+
+    def data_of(self, message: Any) -> Any:
+        """What is in that which was received."""
+        return message
+
+    def times(self, count: int) -> list[float]:
+        return self.loop.run_until_complete(self._times(count))  # type: ignore[no-any-return]
+
+    async def _times(self, count: int) -> list[float]:
+        send, receive = self.sender(self.connection), self.receiver(self.connection)
+        message, clock, taken = self.message, time.perf_counter, list[float]()
+        for _ in repeat(None, count):
+            start = clock()
+            await send(message)
+            await receive()
+            taken.append(clock() - start)
+        return taken
+
+    def check(self, message: Any) -> None:
+        """The last message of a batch has to be the right one."""
+        if self.row.kind != "peak" and self.data_of(message) != self.message:
+            raise AssertionError("another message came than was sent")
+
+    async def _echo(self, count: int, connection: Any = None) -> None:
+        connection = connection or self.connection
+        send, receive, message = self.sender(connection), self.receiver(connection), self.message
+        came: Any = None
+        for _ in repeat(None, count):
+            await send(message)
+            came = await receive()
+        self.check(came)
+
+    async def _flood(self, count: int) -> None:
+        receive, came = self.receiver(self.connection), None
+        for _ in repeat(None, count):
+            came = await receive()
+        self.check(came)
+
+    async def _send(self, count: int) -> None:
+        send, message = self.sender(self.connection), self.message
+        for _ in repeat(None, count):
+            await send(message)
 
     async def _connect(self, count: int) -> None:
-        for _ in range(count):
-            await self._close(await self._open())
+        for _ in repeat(None, count):
+            await self.close(await self.open())
+
+    async def _duplex(self, count: int) -> None:
+        await asyncio.gather(self._send(count), self._flood(count))
+
+    async def _threads(self, count: int) -> None:
+        """A task for each connection, in place of a thread."""
+        each = max(1, count // len(self.connections))
+        await asyncio.gather(*(self._echo(each, connection) for connection in self.connections))
+
+    _app_echo, _app_flood, _peak = _echo, _flood, _flood
+    _duplex_echo = _duplex_flood = _duplex
 
 
-class Aiohttp(_Async):
-    """aiohttp's client, on the loop of the standard library."""
+class Aiohttp(Asynchronous):
+    """aiohttp's client."""
 
     session: Any = None
 
-    async def _open(self) -> Any:
+    async def open(self) -> Any:
         import aiohttp
 
         if self.session is None:
@@ -57,113 +131,29 @@ class Aiohttp(_Async):
             self.url,
             max_msg_size=0,
             compress=15 if self.row.deflate else 0,
-            ssl=self.context or False,
+            ssl=kept_context(self) or True,
         )
 
-    async def _close(self, connection: Any) -> None:
-        await connection.close()
+    def sender(self, connection: Any) -> Callable[[Any], Any]:
+        return connection.send_str if self.row.text else connection.send_bytes  # type: ignore[no-any-return]
 
-    async def _echo(self, count: int) -> None:
-        connection = self.connection
-        message: Any = self.payload.decode() if self.row.text else self.payload
-        send = connection.send_str if self.row.text else connection.send_bytes
-        for _ in range(count):
-            await send(message)
-            if len((await connection.receive()).data) != len(message):
-                raise AssertionError("what came back has another length")
+    def receiver(self, connection: Any) -> Callable[[], Any]:
+        return connection.receive  # type: ignore[no-any-return]
 
-    async def _flood(self, count: int) -> None:
-        receive, size = self.connection.receive, len(self.payload)
-        for _ in range(count):
-            if len((await receive()).data) != size:
-                raise AssertionError("what came has another length")
-
-    async def _send(self, count: int) -> None:
-        message: Any = self.payload.decode() if self.row.text else self.payload
-        send = self.connection.send_str if self.row.text else self.connection.send_bytes
-        for _ in range(count):
-            await send(message)
+    def data_of(self, message: Any) -> Any:
+        return message.data
 
 
-class Picows(_Async):
-    """picows by its callbacks, on the loop of the standard library."""
+class PicowsFacade(Asynchronous):
+    """picows.websockets: picows behind the interface of websockets."""
 
-    async def _open(self) -> Any:
-        import picows
+    async def open(self) -> Any:
+        from picows import websockets
 
-        outer = self
-
-        class Listener(picows.WSListener):  # type: ignore[misc, name-defined]
-            writable: Any = None
-
-            def on_ws_frame(self, transport: Any, frame: Any) -> None:
-                outer.arrived(transport, frame)
-
-            def pause_writing(self) -> None:
-                self.writable = outer.loop.create_future()
-
-            def resume_writing(self) -> None:
-                self.writable.set_result(None)
-                self.writable = None
-
-        self.kind = picows.WSMsgType.TEXT if self.row.text else picows.WSMsgType.BINARY
-        self.close_kind = picows.WSMsgType.CLOSE
-        self.parts: list[bytes] = []
-        self.left, self.sending = 0, self.row.kind == "echo"
-        self.done: Any = self.loop.create_future()
-        transport, self.listener = await picows.ws_connect(
-            Listener, self.url, ssl_context=self.context, max_frame_size=1 << 30
+        return await websockets.connect(
+            self.url,
+            ssl=kept_context(self),
+            compression="deflate" if self.row.deflate else None,
+            max_size=None,
+            ping_interval=None,
         )
-        return transport
-
-    def run(self, count: int) -> int:
-        super().run(count)
-        if self.row.kind == "flood":  # it takes what has arrived, however much that is
-            return count - self.left
-        return count
-
-    async def _close(self, connection: Any) -> None:
-        connection.send_close(1000)
-        await connection.wait_disconnected()
-
-    def arrived(self, transport: Any, frame: Any) -> None:
-        """A frame came: take its message as a program would, and go on or be done."""
-        if frame.msg_type == self.close_kind:
-            return
-        if self.row.fragment:  # picows hands out frames
-            self.parts.append(frame.get_payload_as_bytes())
-            if not frame.fin:
-                return
-            message: Any = b"".join(self.parts)
-            self.parts.clear()
-        elif self.row.text:
-            message = frame.get_payload_as_utf8_text()
-        else:
-            message = frame.get_payload_as_bytes()
-        if len(message) != len(self.payload) and not self.done.done():
-            self.done.set_exception(AssertionError("what came has another length"))
-        self.left -= 1
-        if self.left == 0 and not self.done.done():
-            self.done.set_result(None)
-        elif self.sending and self.left > 0:
-            transport.send(self.kind, self._outgoing())
-
-    def _outgoing(self) -> bytes:
-        return self.text.encode() if self.row.text else self.payload
-
-    async def _echo(self, count: int) -> None:
-        self.text = self.payload.decode() if self.row.text else ""
-        self.left, self.done = count, self.loop.create_future()
-        self.connection.send(self.kind, self._outgoing())
-        await self.done
-
-    async def _flood(self, count: int) -> None:
-        self.left, self.done = count, self.loop.create_future()
-        await self.done
-
-    async def _send(self, count: int) -> None:
-        self.text = self.payload.decode() if self.row.text else ""
-        for _ in range(count):
-            self.connection.send(self.kind, self._outgoing())
-            if self.listener.writable is not None:
-                await self.listener.writable

@@ -1,52 +1,108 @@
-"""Measures the libraries side by side: rounds interleaved, each measurement in a new process.
+"""Measures the libraries side by side: `bin/bench --help`.
 
-Run it by `bin/bench`. Needs nothing but the standard library; pip fetches the peers.
+Each row has a process for each library, and each round asks all of them, one after the other. Needs
+nothing but the standard library; pip fetches the peers.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
+import re
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
-from environments import LIBRARIES, Library, certificate, environment_of, prepare
-from report import table
+from environments import LIBRARIES, Library, certificate, prepare
+from measuring import Place, Setting, measure_row
+from report import saved, table
+from results import Results, circumstances, written
 from rows import ROWS, Row
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _HERE = Path(__file__).resolve().parent
-_SCALE = {"us": 1e6, "ms": 1e3, "KiB": 1 / 1024}
-_UNABLE = {
-    ("64 MiB in 4 KiB fragments", "websocket-client"),  # over 30 seconds for one
-    ("64 MiB in 4 KiB fragments", "websockets"),  # refuses so many fragments
-    ("200,000 one-byte fragments", "websockets"),
-}
+RESULTS = _HERE / "results.json"
 
 
-class Place(NamedTuple):
-    """Where the server listens."""
+class Plan(NamedTuple):
+    """What the command line asks for."""
 
-    plain: str
-    tls: str | None
-    authority: str
+    libraries: list[Library]
+    rows: list[Row]
+    setting: Setting
 
 
 def main() -> int:
     """The command line."""
     options = _options()
-    libraries = [lib for lib in LIBRARIES if not options.only or lib.name in options.only]
-    rows = [
-        row for row in ROWS if not options.rows or any(part in row.title for part in options.rows)
+    if options.report:
+        saved(Results(**json.loads(RESULTS.read_text())))
+        return 0
+    plan = _plan(options)
+    if options.list:
+        print(*(row.title for row in plan.rows), sep="\n")
+        return 0
+    pythons, versions = _environments(plan.libraries)
+    started = time.monotonic()
+    results = Results(circumstances(versions, options.quick, plan.setting.rounds), {})
+    with _server() as place:
+        for row in plan.rows:
+            figures = measure_row(row, plan.libraries, pythons, place, plan.setting)
+            results.rows[row.title] = figures
+            print(_line(row, figures), file=sys.stderr, flush=True)
+    results.machine["minutes"] = round((time.monotonic() - started) / 60, 1)
+    print(table(results))
+    if options.save:
+        RESULTS.write_text(written(results), encoding="utf-8")
+        saved(results)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bin/bench",
+        description="Speed of this library and its peers beside a raw socket, in one run. All of it"
+        " takes some 12 minutes on two cores, --quick two. Environments are made at the first"
+        " time.",
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="few and short rounds, without the scaling rows")
+    add("--only", metavar="REGEX", help="rows whose title matches")
+    add("--peers", metavar="NAMES", help="beside the floors and ours only these, with commas; or -")
+    add("--rounds", type=int, help="rounds (default 5, quick 2)")
+    add("--seconds", type=float, help="length of a batch (default 0.12, quick 0.04)")
+    add("--save", action="store_true", help="write results.json, docs/performance.md, the charts")
+    add("--report", action="store_true", help="measure nothing; write page and charts anew")
+    add("--list", action="store_true", help="measure nothing; print the titles of the rows")
+    return parser.parse_args()
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    peers = None if options.peers is None else options.peers.split(",")
+    libraries = [
+        library
+        for library in LIBRARIES
+        if peers is None or library.is_floor or library.is_ours or library.name in peers
     ]
+    rows = [
+        row
+        for row in ROWS
+        if (row.quick or not options.quick)
+        and (options.only is None or re.search(options.only, row.title))
+    ]
+    setting = Setting(
+        options.rounds or (2 if options.quick else 5),
+        options.seconds or (0.04 if options.quick else 0.12),
+        10.0 if options.quick else 30.0,
+    )
+    return Plan(libraries, rows, setting)
+
+
+def _environments(libraries: list[Library]) -> tuple[dict[str, str], dict[str, str]]:
+    """The interpreters and the versions, by library; who cannot be installed is left out."""
     pythons: dict[str, str] = {}
     versions: dict[str, str] = {}
     for library in libraries:
@@ -54,39 +110,7 @@ def main() -> int:
             pythons[library.name], versions[library.name] = prepare(library)
         except subprocess.CalledProcessError as exc:
             print(f"{library.name} is left out: {exc}", file=sys.stderr)
-    libraries = [library for library in libraries if library.name in pythons]
-    results: dict[tuple[str, str], list[float]] = defaultdict(list)
-    with _server() as place:
-        for row in rows:
-            for _ in range(options.rounds):
-                for library in libraries:
-                    figure = _measure(row, library, pythons[library.name], place, options.seconds)
-                    if figure is not None:
-                        results[row.title, library.name].append(figure * _SCALE[row.unit])
-            least = {lib.name: min(results.get((row.title, lib.name), [0])) for lib in libraries}
-            shown = ", ".join(f"{name} {figure:.4g}" for name, figure in least.items())
-            print(f"{row.title} ({row.unit}): {shown}", file=sys.stderr)
-    page = table(rows, versions, results, options.rounds)
-    print(page)
-    if options.output:
-        Path(options.output).write_text(page)
-    return 0
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bin/bench", description="Speed, side by side.")
-    parser.add_argument("--quick", action="store_true", help="few and short rounds")
-    parser.add_argument("--rounds", type=int, help="rounds (default 5, quick 2)")
-    parser.add_argument("--seconds", type=float, help="CPU of a batch (default 0.4, quick 0.1)")
-    parser.add_argument("--only", action="append", metavar="LIBRARY", help="only this one, too")
-    parser.add_argument(
-        "--rows", action="append", metavar="PART", help="rows with this in the name"
-    )
-    parser.add_argument("--output", metavar="FILE", help="write the table there, too")
-    options = parser.parse_args()
-    options.rounds = options.rounds or (2 if options.quick else 5)
-    options.seconds = options.seconds or (0.1 if options.quick else 0.4)
-    return options
+    return pythons, versions
 
 
 @contextmanager
@@ -97,76 +121,22 @@ def _server() -> Iterator[Place]:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            ports = _said(process.stdout).split()
+            assert process.stdout is not None
+            ports = process.stdout.readline().split()
             over_tls = f"wss://localhost:{ports[1]}" if files else None
-            authority = str(files[0]) if files else ""
-            yield Place(f"ws://127.0.0.1:{ports[0]}", over_tls, authority)
+            yield Place(
+                f"ws://127.0.0.1:{ports[0]}", over_tls, str(files[0]) if files else "", process.pid
+            )
         finally:
-            process.terminate()
+            process.kill()
 
 
-def _said(output: IO[str] | None) -> str:
-    assert output is not None
-    return output.readline()
-
-
-def _measure(row: Row, library: Library, python: str, place: Place, seconds: float) -> float | None:
-    """One figure in seconds or bytes; None where the library has no such thing."""
-    client: str | None = library.client
-    if row.kind == "import":
-        return _import_time(library, python)
-    if row.deflate:
-        client = library.deflate_client
-    base = place.tls if row.tls else place.plain
-    if client is None or base is None or (row.title, library.name) in _UNABLE:
-        return None
-    if row.kind == "app" and client != "clients:WebSocketClient":
-        return None
-    if row.kind == "idle" and library.name == "picows":
-        return None  # its memory is not Python's, tracemalloc does not see it
-    task = {
-        "client": client,
-        "row": row,
-        "url": base + row.path,
-        "authority": place.authority,
-        "seconds": seconds,
-    }
-    try:
-        told = _run([python, str(_HERE / "worker.py"), json.dumps(task)], library)
-        return float(json.loads(told))
-    except (subprocess.SubprocessError, ValueError) as exc:
-        print(f"{library.name}, {row.title}: {exc}", file=sys.stderr)
-        return None
-
-
-def _run(command: Sequence[str], library: Library) -> str:
-    return subprocess.run(
-        command,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=20,
-        cwd=_HERE,
-        env=environment_of(library),
-    ).stdout
-
-
-def _import_time(library: Library, python: str) -> float:
-    """CPU seconds of an interpreter that imports it, beyond one that imports nothing."""
-    cost: list[float] = []
-    for code in ("pass", f"import {library.module}"):
-        least = float("inf")
-        for _ in range(5):
-            before = _children()
-            _run([python, "-c", code], library)
-            least = min(least, _children() - before)
-        cost.append(least)
-    return max(0.0, cost[1] - cost[0])
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _line(row: Row, figures: dict[str, Any]) -> str:
+    told = [
+        f"{name} {figure['figure']:.4g}" if "figure" in figure else f"{name} ({figure['note']})"
+        for name, figure in figures.items()
+    ]
+    return f"{row.title} ({row.unit}): {', '.join(told)}"
 
 
 if __name__ == "__main__":

@@ -1,24 +1,26 @@
-"""The clients that are measured: each does `count` messages of a row, and checks their lengths.
+"""The blocking clients, and what each measurement does with them: `run(count)` for a row.
 
-A client is made for one row and is asked for batches. It imports its library when it is made: the
-libraries live in different environments. `Floor` is what nobody can beat by much: a blocking socket
-that sends ready-made frames and counts bytes.
+A client is made for one row and is asked for batches. It imports its library when it connects: the
+libraries live in different environments.
 """
 
 from __future__ import annotations
 
-import socket
 import ssl
+import threading
+import time
+from collections.abc import Callable
+from itertools import repeat
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 from rows import Row, payload_of
-from server import message_of
 
-__all__ = ["Client", "Floor", "WebSocketClient", "WebSocketClientDeflate", "Websockets"]
+__all__ = ["Blocking", "Client", "CurlCffi", "WebSocketClient", "Websockets", "kept_context"]
 
 
 class Client(Protocol):
-    """What the measurement asks for."""
+    """What the measurements ask for."""
 
     def connect(self) -> Any:
         """Open one connection more and return it."""
@@ -28,187 +30,236 @@ class Client(Protocol):
         """Do what the row says `count` times, or a little more; returns how many times."""
         ...
 
+    def times(self, count: int) -> list[float]:
+        """Seconds by the clock of each of `count` exchanges."""
+        ...
 
-class _Blocking:
-    """One that sends and receives by calls; below are the four verbs of each library."""
+
+class Blocking:
+    """One that sends and receives by calls; a library adds `connect` and says which calls."""
+
+    has_own_threads = False  # whether two of its calls may run at the same time
+    connected_kinds: tuple[str, ...] = (
+        *("echo", "flood", "send", "peak", "duplex_echo", "duplex_flood"),
+        *("app_echo", "app_flood"),
+    )
 
     def __init__(self, row: Row, url: str, authority: str):
         self.row, self.url, self.authority = row, url, authority
-        payload = payload_of(row)
+        payload = payload_of(row) if row.kind != "peak" else b""
         self.message: str | bytes = payload.decode() if row.text else payload
         self.connection: Any = None
-        if row.kind not in ("connect", "app", "idle"):
+        self.connections: list[Any] = []
+        if row.kind in self.connected_kinds:
             self.connection = self.connect()
+        elif row.kind == "threads":
+            self.connections = [self.connect() for _ in range(row.count)]
 
     def connect(self) -> Any:
         raise NotImplementedError
+
+    def close(self, connection: Any) -> None:
+        connection.close()
+
+    def sender(self, connection: Any) -> Callable[[Any], object]:
+        """The call that sends a message of this row."""
+        return connection.send  # type: ignore[no-any-return]
+
+    def receiver(self, connection: Any) -> Callable[[], Any]:
+        """The call that receives a message of this row."""
+        return connection.recv  # type: ignore[no-any-return]
 
     def run(self, count: int) -> int:
         getattr(self, f"_{self.row.kind}")(count)
         return count
 
-    def _sending(self) -> Any:
-        return self.connection.send
-
-    def _echo(self, count: int) -> None:
-        send, receive = self._sending(), self.connection.recv
-        message, size = self.message, len(self.message)
-        for _ in range(count):
+    def times(self, count: int) -> list[float]:
+        send, receive = self.sender(self.connection), self.receiver(self.connection)
+        message, clock, taken = self.message, time.perf_counter, list[float]()
+        for _ in repeat(None, count):
+            start = clock()
             send(message)
-            if len(receive()) != size:
-                raise AssertionError("what came back has another length")
+            receive()
+            taken.append(clock() - start)
+        return taken
+
+    def check(self, message: Any) -> None:
+        """The last message of a batch has to be the right one."""
+        if message != self.message and self.row.kind != "peak":
+            raise AssertionError("another message came than was sent")
+
+    def _echo(self, count: int, connection: Any = None) -> None:
+        connection = connection or self.connection
+        send, receive, message = self.sender(connection), self.receiver(connection), self.message
+        came: Any = None
+        for _ in repeat(None, count):
+            send(message)
+            came = receive()
+        self.check(came)
 
     def _flood(self, count: int) -> None:
-        receive, size = self.connection.recv, len(self.message)
-        for _ in range(count):
-            if len(receive()) != size:
-                raise AssertionError("what came has another length")
+        receive, came = self.receiver(self.connection), None
+        for _ in repeat(None, count):
+            came = receive()
+        self.check(came)
 
     def _send(self, count: int) -> None:
-        send, message = self._sending(), self.message
-        for _ in range(count):
+        send, message = self.sender(self.connection), self.message
+        for _ in repeat(None, count):
             send(message)
 
     def _connect(self, count: int) -> None:
-        for _ in range(count):
-            self.connect().close()
+        for _ in repeat(None, count):
+            self.close(self.connect())
+
+    def _duplex(self, count: int) -> None:
+        """One thread sends so many messages while another receives as many."""
+        errors: list[BaseException] = []
+
+        def sending() -> None:
+            try:
+                self._send(count)
+            except BaseException as exc:
+                errors.append(exc)
+
+        writer = threading.Thread(target=sending, daemon=True)
+        writer.start()
+        self._flood(count)
+        writer.join()
+        if errors:
+            raise errors[0]
+
+    def _threads(self, count: int) -> None:
+        """A thread for each connection, all at the same time."""
+        each = max(1, count // len(self.connections))
+        threads = [
+            threading.Thread(target=self._echo, args=(each, connection), daemon=True)
+            for connection in self.connections
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    _duplex_echo = _duplex_flood = _duplex
+    _app_echo, _app_flood, _peak = _echo, _flood, _flood  # without callbacks: by its calls
 
 
-class WebSocketClient(_Blocking):
+def kept_context(client: Any) -> ssl.SSLContext | None:
+    """One context for all connections, as a program that keeps one would have it."""
+    if not client.row.tls:
+        return None
+    if getattr(client, "context", None) is None:
+        client.context = ssl.create_default_context(cafile=client.authority)
+    return client.context  # type: ignore[no-any-return]
+
+
+class WebSocketClient(Blocking):
     """`websocket`: ours, or websocket-client, which has the same interface."""
+
+    has_own_threads = True
 
     def connect(self) -> Any:
         import websocket
 
+        if self.row.kind.startswith("app_"):
+            return self._start_app()
         options: dict[str, Any] = {"sslopt": {"ca_certs": self.authority}} if self.row.tls else {}
-        connection: Any = websocket.create_connection(self.url, **options)
-        return connection
+        if self.row.deflate:
+            options["compression"] = "deflate"  # ours has it, websocket-client is not asked
+        return websocket.create_connection(self.url, **options)  # type: ignore[no-any-return]
 
-    def _sending(self) -> Any:
-        return self.connection.send if self.row.text else self.connection.send_binary
+    def sender(self, connection: Any) -> Callable[[Any], object]:
+        return connection.send if self.row.text else connection.send_binary  # type: ignore[no-any-return]
 
-    def _app(self, count: int) -> None:
+    def descriptor(self, connection: Any) -> int:
+        """What a selector watches."""
+        return connection.fileno()  # type: ignore[no-any-return]
+
+    def _start_app(self) -> Any:
+        """`run_forever` in a thread; its callback waits where a batch ends for the next one."""
         import websocket
 
-        left = count
+        self.wanted: SimpleQueue[int] = SimpleQueue()
+        self.done: SimpleQueue[Any] = SimpleQueue()
+        echoes, message, left = self.row.kind == "app_echo", self.message, 0
+        sends_text = self.row.text
 
-        def on_message(app: Any, message: bytes) -> None:
+        def begin(app: Any) -> None:
+            nonlocal left
+            left = self.wanted.get()
+            if echoes:
+                send(app)
+
+        def send(app: Any) -> None:
+            app.send(message) if sends_text else app.send_bytes(message)
+
+        def on_message(app: Any, came: Any) -> None:
             nonlocal left
             left -= 1
             if not left:
-                raise _EnoughError
+                self.done.put(came)
+                begin(app)
+            elif echoes:
+                send(app)
 
-        # Not `app.close()`: the server floods and does not look for our close frame.
-        websocket.WebSocketApp(self.url, on_message=on_message, on_error=_leave).run_forever()
-        if left:
-            raise AssertionError("run_forever ended early")
+        def on_error(app: Any, error: Exception) -> None:
+            self.done.put(error)
 
+        app = websocket.WebSocketApp(
+            self.url, on_open=begin, on_message=on_message, on_error=on_error
+        )
+        threading.Thread(target=app.run_forever, daemon=True).start()
+        return app
 
-class _EnoughError(Exception):
-    """Enough messages have come."""
+    def _app(self, count: int) -> None:
+        self.wanted.put(count)
+        came = self.done.get()
+        if isinstance(came, Exception):
+            raise came
+        self.check(came)
 
-
-def _leave(app: Any, error: Exception) -> None:
-    app.keep_running = False
-    if app.sock is not None:
-        app.sock.shutdown()
-
-
-class WebSocketClientDeflate(WebSocketClient):
-    """Ours with compression, which websocket-client does not have."""
-
-    def connect(self) -> Any:
-        import websocket
-
-        connection: Any = websocket.create_connection(self.url, compression="deflate")
-        return connection
+    _app_echo = _app_flood = _app
 
 
-class Websockets(_Blocking):
+class Websockets(Blocking):
     """websockets' threading client."""
+
+    has_own_threads = True
 
     def connect(self) -> Any:
         from websockets.sync.client import connect
 
-        context: ssl.SSLContext | None = None
-        if self.row.tls:
-            # As a program that keeps one per peer would.
-            context = self.context = getattr(self, "context", None) or ssl.create_default_context(
-                cafile=self.authority
-            )
         return connect(
             self.url,
-            ssl=context,
+            ssl=kept_context(self),
             compression="deflate" if self.row.deflate else None,
             max_size=None,
             proxy=None,
+            ping_interval=None,
         )
 
 
-class Floor(_Blocking):
-    """A blocking socket; parses nothing, masks nothing."""
-
-    def __init__(self, row: Row, url: str, authority: str):
-        self.context: ssl.SSLContext | None = None
-        if row.tls:
-            self.context = ssl.create_default_context(cafile=authority)
-        address, _, self.path = url.partition("://")[2].partition("/")
-        host, _, port = address.rpartition(":")
-        self.host, self.address = host, ("127.0.0.1", int(port))
-        self.wire = len(message_of(row))
-        super().__init__(row, url, authority)
+class CurlCffi(Blocking):
+    """curl_cffi's blocking WebSocket: libcurl with BoringSSL."""
 
     def connect(self) -> Any:
-        sock = socket.create_connection(self.address)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.context is not None:
-            sock = self.context.wrap_socket(sock, server_hostname=self.host)
-        sock.sendall(
-            f"GET /{self.path} HTTP/1.1\r\nHost: {self.host}\r\nUpgrade: websocket\r\n"
-            "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += sock.recv(65536)  # a flood's first messages, too; nobody misses them
-        return sock
+        from curl_cffi import CurlOpt, WebSocket
 
-    def _echo(self, count: int) -> None:
-        sock, wire = self.connection, self.wire
-        ready = _masked(len(self.message))
-        scratch = bytearray(max(wire, 65536))
-        for _ in range(count):
-            sock.sendall(ready)
-            left = wire
-            while left:
-                left -= sock.recv_into(scratch, left)
+        trusted = {CurlOpt.CAINFO: self.authority} if self.row.tls else {}
+        return WebSocket().connect(self.url, curl_options=trusted)  # type: ignore[dict-item]
 
-    def _flood(self, count: int) -> None:
-        receive = self.connection.recv
-        left = count * self.wire
-        while left > 0:
-            left -= len(receive(65536))
+    def sender(self, connection: Any) -> Callable[[Any], object]:
+        return connection.send_str if self.row.text else connection.send_binary  # type: ignore[no-any-return]
 
-    def _send(self, count: int) -> None:
-        sock = self.connection
-        ready = _masked(len(self.message))
-        for _ in range(count):
-            sock.sendall(ready)
+    def receiver(self, connection: Any) -> Callable[[], Any]:
+        return connection.recv_str if self.row.text else connection.recv  # type: ignore[no-any-return]
 
-    def _connect(self, count: int) -> None:
-        for _ in range(count):
-            sock = self.connect()
-            sock.sendall(b"\x88\x82\0\0\0\0\x03\xe8")
-            sock.recv(4)
-            sock.close()
+    def check(self, message: Any) -> None:
+        super().check(message if self.row.text else message[0])
 
+    def descriptor(self, connection: Any) -> int:
+        """What a selector watches."""
+        from curl_cffi import CurlInfo
 
-def _masked(size: int) -> bytes:
-    """A frame as a client sends it, its masking key and payload zeros."""
-    if size < 126:
-        header = bytes((0x82, 0x80 | size))
-    elif size < 65536:
-        header = b"\x82\xfe" + size.to_bytes(2, "big")
-    else:
-        header = b"\x82\xff" + size.to_bytes(8, "big")
-    return header + bytes(4 + size)
+        return connection.curl.getinfo(CurlInfo.ACTIVESOCKET)  # type: ignore[no-any-return]

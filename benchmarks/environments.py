@@ -10,10 +10,13 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["LIBRARIES", "Library", "certificate", "prepare"]
+__all__ = ["LIBRARIES", "Library", "certificate", "environment_of", "prepare"]
 
 _ROOT = Path(__file__).resolve().parent.parent
-_SOURCES = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "websocket")
+_SOURCES = (
+    *("setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"),
+    "websocket",
+)
 
 
 class Library(NamedTuple):
@@ -23,36 +26,53 @@ class Library(NamedTuple):
     client: str
     requirements: tuple[str, ...] = ()  # none: this checkout
     module: str = "websocket"  # what the import row imports
-    deflate_client: str | None = None
+    environment: str = ""  # the name of the environment, where it is not the library's own
+    deflates: bool = True
     pure: bool = False  # without the accelerator
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether it is a raw socket of ours and not a library."""
+        return self.name in ("floor", "BIO")
 
     @property
     def is_ours(self) -> bool:
         """Whether it is built from this checkout."""
-        return not self.requirements and self.name != "floor"
+        return not self.requirements and not self.is_floor
 
 
 _OURS = "clients:WebSocketClient"
+_UVLOOP = "uvloop==0.23.0"
+_PICOWS = ("picows==2.3.1", "aiofastnet==1.2.0", _UVLOOP)
+
 LIBRARIES = (
-    Library("floor", "clients:Floor", module="socket"),
-    Library("ours", _OURS, deflate_client="clients:WebSocketClientDeflate"),
-    Library("ours, pure", _OURS, deflate_client="clients:WebSocketClientDeflate", pure=True),
-    Library("websocket-client", _OURS, ("websocket-client==1.9.2",)),
+    Library("floor", "small_clients:Floor", module="socket", deflates=False),
+    Library("BIO", "small_clients:BioFloor", module="ssl", deflates=False),
+    Library("ours", _OURS),
+    Library("ours, pure Python", _OURS, pure=True),
     Library(
-        "websockets",
-        "clients:Websockets",
-        ("websockets==17.4",),
-        "websockets.sync.client",
-        "clients:Websockets",
+        "websocket-client", _OURS, ("websocket-client==1.9.2", "wsaccel==0.6.7"), deflates=False
     ),
     Library(
-        "aiohttp",
-        "async_clients:Aiohttp",
-        ("aiohttp==3.14.5",),
-        "aiohttp",
-        "async_clients:Aiohttp",
+        "websockets", "clients:Websockets", ("websockets==17.4",), module="websockets.sync.client"
     ),
-    Library("picows", "async_clients:Picows", ("picows",), "picows"),
+    Library("aiohttp", "async_clients:Aiohttp", ("aiohttp==3.14.5", _UVLOOP), module="aiohttp"),
+    Library("picows", "picows_client:Picows", _PICOWS, module="picows", deflates=False),
+    Library(
+        "picows.websockets",
+        "async_clients:PicowsFacade",
+        _PICOWS,
+        module="picows.websockets",
+        environment="picows",
+    ),
+    Library(
+        "curl_cffi",
+        "clients:CurlCffi",
+        ("curl_cffi==0.16.3",),
+        module="curl_cffi",
+        deflates=False,
+    ),
+    Library("wsproto", "small_clients:Wsproto", ("wsproto==1.3.2",), module="wsproto"),
 )
 
 
@@ -66,10 +86,11 @@ def cache() -> Path:
 
 def prepare(library: Library) -> tuple[str, str]:
     """Make or reuse the environment; its interpreter, and the library's version."""
-    if library.name == "floor":
+    if library.is_floor:
         return sys.executable, ""
     version = ".".join(map(str, sys.version_info[:2]))
-    home = cache() / f"{library.name.replace(', ', '-')}-{version}"
+    name = (library.environment or library.name).replace(", ", "-").replace(" ", "-")
+    home = cache() / f"{name}-{version}"
     python = str(home / "bin" / "python")
     wanted = _fingerprint() if library.is_ours else " ".join(library.requirements)
     stamp = home / "installed"
@@ -112,8 +133,11 @@ def environment_of(library: Library) -> dict[str, str]:
 
 def _version(library: Library, python: str) -> str:
     """The version; of ours also which twin runs, since a build without a compiler is pure, too."""
-    name = library.requirements[0].partition("==")[0] if library.requirements else ""
-    code = f"from importlib.metadata import version; print(version({name!r}))"
+    names = [requirement.partition("==")[0] for requirement in library.requirements]
+    code = (
+        "from importlib.metadata import version as v; "
+        f"print(' + '.join(f'{{name}} {{v(name)}}' for name in {names}))"
+    )
     if library.is_ours:
         code = "import websocket as w; print(w.__version__, w.backend())"
     told = subprocess.run(

@@ -1,5 +1,5 @@
 """Promise: every example runs as it is and ends by itself; so do the Python blocks of README and
-of the pages in docs/ that are listed here.
+of every page in docs/.
 
 What they print is for people; here it only has to be something, and the exit status 0.
 """
@@ -15,20 +15,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import documents
 import papers
 import pytest
+from environments.conftest import REQUIREMENTS, _interpreter as interpreter_with
 
 from websocket import Request, Response, WebSocketTimeoutException
 from websocket.testing import Connection, Server, serve
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-PAGES = ("loop", "migration", "howto", "exceptions", "faq")
-DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in PAGES)]
+DOCUMENTS = [ROOT / "README.md", *documents.pages()]
 BLOCKS = [
-    pytest.param(block, id=f"{path.name}-{number}")
+    pytest.param(block, id=f"{path.relative_to(ROOT).with_suffix('')}-{number}")
     for path in DOCUMENTS
-    for number, block in enumerate(re.findall(r"```python\n(.*?)```", path.read_text(), re.S), 1)
+    for number, block in enumerate(documents.python_blocks(path), 1)
 ]
 
 # What the blocks take for granted: a transport of the reader's own ...
@@ -58,9 +59,11 @@ ws = websocket.create_connection("{url}/feed", timeout=10)
 """
 
 
-def ran(*command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def ran(
+    *command: str, folder: Path = ROOT, python: Path | str = sys.executable
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", *command],
+        [python, "-W", "error::ResourceWarning", *command],
         capture_output=True,
         text=True,
         timeout=50,
@@ -114,6 +117,12 @@ def servers(issued: papers.Papers) -> Iterator[tuple[Server, Server]]:
         yield plain, secure
 
 
+def test_every_program_on_a_page_is_marked_as_one() -> None:
+    """Else it would not run here: `python` is the one name for a program in Python."""
+    names = {name for path in DOCUMENTS for name in documents.block_names(path)}
+    assert {name for name in names if not name.startswith("{")} <= {"", "console", "python", "text"}
+
+
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_block_of_the_documents_runs(
     block: str, servers: tuple[Server, Server], issued: papers.Papers
@@ -129,6 +138,8 @@ def test_a_block_of_the_documents_runs(
         prelude = OPEN.format(url=plain.url)
     elif "import" not in block:
         prelude = "import websocket\n"
-    done = ran("-c", prelude + block, folder=issued.ca.parent)
+    patched = next((kind for kind in REQUIREMENTS if f"import {kind}" in block), None)
+    python = interpreter_with(patched) if patched else sys.executable
+    done = ran("-c", prelude + block, folder=issued.ca.parent, python=python)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from configparser import ConfigParser
 from importlib.resources import files
 from pathlib import Path
@@ -44,6 +45,18 @@ def test_types_are_shipped() -> None:
     config = ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     assert config["options.package_data"]["websocket"] == "py.typed"
+
+
+def test_each_python_that_we_name_is_tested() -> None:
+    """Those of the classifiers are in the workflow's table, and the first is the one required."""
+    metadata = importlib.metadata.metadata(NAME)
+    lines = "\n".join(metadata.get_all("Classifier") or [])
+    named = re.findall(r"^Programming Language :: Python :: (3\.\d+)$", lines, re.M)
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    tested = re.search(r"^ +python: \[(.*)\]$", workflow, re.M)
+    assert tested is not None
+    assert set(named) <= set(re.findall(r"[\d.]+", tested[1]))
+    assert metadata["Requires-Python"] == f">={named[0]}"
 
 
 def test_a_star_import_gives_the_public_names() -> None:

@@ -182,6 +182,10 @@ class Terminal(Process):
     def type(self, data: bytes) -> None:
         os.write(self._own, data)
 
+    def resize(self, columns: int, lines: int) -> None:
+        """As when somebody pulls at the window; `screen` goes on showing the old size."""
+        fcntl.ioctl(self._own, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
     def screen(self) -> pyte.Screen:
         """The terminal as it looks now."""
         screen = pyte.Screen(*self._size)

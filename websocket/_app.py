@@ -17,13 +17,14 @@ from ._dispatcher import Dispatcher, DispatcherBase, SSLDispatcher, WrappedDispa
 from ._exceptions import WebSocketConnectionClosedException, WebSocketException
 from ._keepalive import check_pings
 from ._looped import LoopedSession
-from ._reconnect import Plan
+from ._reconnect import Backoff, Plan
 from ._wire.urls import parse_url
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import FurtherOptions, HeaderOption
+    from . import _callback_types as types
+    from ._options import FurtherOptions, HeaderOption, SocketOptions, SSLOption
     from ._session import Session
 
 __all__ = ["WebSocketApp", "set_reconnect"]
@@ -60,33 +61,33 @@ class WebSocketApp(Callbacks):
         self,
         url: str | Callable[[], str],
         header: HeaderOption = None,
-        on_open: Callable[[Any], object] | None = None,
-        on_reconnect: Callable[[Any], object] | None = None,
-        on_message: Callable[[Any, Any], object] | None = None,
-        on_error: Callable[[Any, Any], object] | None = None,
-        on_close: Callable[[Any, Any, Any], object] | None = None,
-        on_ping: Callable[[Any, bytes], object] | None = None,
-        on_pong: Callable[[Any, bytes], object] | None = None,
-        on_cont_message: Callable[[Any, bytes, int], object] | None = None,
+        on_open: types.OnOpen | None = None,
+        on_reconnect: types.OnReconnect | None = None,
+        on_message: types.OnMessage | None = None,
+        on_error: types.OnError | None = None,
+        on_close: types.OnClose | None = None,
+        on_ping: types.OnPing | None = None,
+        on_pong: types.OnPong | None = None,
+        on_cont_message: types.OnContMessage | None = None,
         keep_running: bool = True,
         get_mask_key: Callable[[int], bytes | str] | None = None,
         cookie: str | None = None,
         subprotocols: Sequence[str] | None = None,
-        on_data: Callable[[Any, Any, int, Any], object] | None = None,
+        on_data: types.OnData | None = None,
         socket: Any = None,
     ):
         self.url = url
         self.header: HeaderOption = header if header is not None else []
         self.cookie = cookie
-        self.on_open = on_open
-        self.on_reconnect = on_reconnect
-        self.on_message = on_message
-        self.on_data = on_data
-        self.on_error = on_error
-        self.on_close = on_close
-        self.on_ping = on_ping
-        self.on_pong = on_pong
-        self.on_cont_message = on_cont_message
+        self.on_open: types.OnOpen | None = on_open
+        self.on_reconnect: types.OnReconnect | None = on_reconnect
+        self.on_message: types.OnMessage | None = on_message
+        self.on_data: types.OnData | None = on_data
+        self.on_error: types.OnError | None = on_error
+        self.on_close: types.OnClose | None = on_close
+        self.on_ping: types.OnPing | None = on_ping
+        self.on_pong: types.OnPong | None = on_pong
+        self.on_cont_message: types.OnContMessage | None = on_cont_message
         self.get_mask_key = get_mask_key
         self.subprotocols = subprotocols
         self.prepared_socket = socket
@@ -195,8 +196,8 @@ class WebSocketApp(Callbacks):
 
     def run_forever(
         self,
-        sockopt: Any = None,
-        sslopt: Any = None,
+        sockopt: SocketOptions = None,
+        sslopt: SSLOption = None,
         ping_interval: float | None = 0,
         ping_timeout: float | None = None,
         ping_payload: str | bytes = "",
@@ -212,7 +213,7 @@ class WebSocketApp(Callbacks):
         suppress_origin: bool = False,
         suppress_host: bool = False,
         proxy_type: str | None = None,
-        reconnect: Any = None,
+        reconnect: float | Backoff | Callable[[int, BaseException], float | None] | None = None,
         *,
         timeout: float | None = None,
         retry: Callable[[BaseException], bool] | None = None,

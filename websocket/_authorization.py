@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from binascii import b2a_base64
-from collections.abc import Callable, Iterable
-from typing import Any, cast
 
 from ._logging import debug
 from ._wire.http1 import check_header_value
-from ._wire.urls import WebSocketURI
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._wire.urls import WebSocketURI
 
 __all__ = ["Authorization"]
 
@@ -54,7 +58,7 @@ class Authorization:
 
 def _pair(auth: Any) -> tuple[str, str]:
     # The value is never shown: there is a password in it.
-    parts: list[Any] = [*cast("Iterable[Any]", auth)] if isinstance(auth, (tuple, list)) else []
+    parts: list[Any] = [*auth] if isinstance(auth, (tuple, list)) else []
     if len(parts) == 2:
         user, password = parts[0], "" if parts[1] is None else parts[1]
         if isinstance(user, str) and isinstance(password, str):

@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _logging
+
+if TYPE_CHECKING:
+    from ._callback_types import OnClose, OnError
 
 __all__ = ["Callbacks"]
 
@@ -18,8 +21,8 @@ _STOPPING = 3.0  # seconds for the thread of `_send_ping` to end
 class Callbacks:
     """The private methods that programs override or patch."""
 
-    on_error: Callable[[Any, Any], object] | None
-    on_close: Callable[[Any, Any, Any], object] | None
+    on_error: OnError | None
+    on_close: OnClose | None
     sock: Any
     ping_interval: float
     ping_payload: str | bytes
@@ -41,12 +44,16 @@ class Callbacks:
         try:
             callback(self, *args)
         except Exception as exc:
-            _logging.error(f"error from callback {callback}: {exc}", exc)
-            # Not "is": a method is another object each time it is looked up.
-            if self.on_error and callback != self.on_error:
-                self._report(self.on_error, exc)
+            self._callback_failed(callback, exc)
 
-    def _report(self, on_error: Callable[[Any, Any], object], exc: Exception) -> None:
+    def _callback_failed(self, callback: Callable[..., object], exc: Exception) -> None:
+        """Tell of what got out of a callback."""
+        _logging.error(f"error from callback {callback}: {exc}", exc)
+        # Not "is": a method is another object each time it is looked up.
+        if self.on_error and callback != self.on_error:
+            self._report(self.on_error, exc)
+
+    def _report(self, on_error: OnError, exc: Exception) -> None:
         """Tell `on_error` of another callback's failure; its own is only logged."""
         try:
             on_error(self, exc)

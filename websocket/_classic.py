@@ -6,18 +6,22 @@ Programs call these parts, or put others in their place (`websocket._core.connec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
 from ._exceptions import WebSocketException
 from ._opening import handshake_response, open_handshake
 from ._transport.connecting import as_stream, open_stream
 from ._transport.deadline import Attempt, Deadline
 from ._transport.exchange import REDIRECTS
-from ._transport.options import ConnectOptions, ProxyChoice
-from ._transport.proxies import SCHEMES
-from ._transport.proxy_errors import proxy_exception, python_socks_class
+from ._transport.options import TransportOptions
 from ._wire.urls import parse_uri
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from ._transport.options import ProxyChoice
+
+    Address = tuple[str, int, str]
 
 __all__ = [
     "connect",
@@ -26,8 +30,6 @@ __all__ = [
     "proxy_info",
     "sock_opt",
 ]
-
-Address = tuple[str, int, str]
 
 
 class sock_opt:
@@ -55,7 +57,14 @@ class proxy_info:
         self.proxy_protocol: str = options.get("proxy_type") or "http"
         self.proxy: ProxyChoice = options.get("proxy")
         self.proxy_sslopt: Mapping[str, Any] | None = options.get("proxy_sslopt")
-        if self.proxy_host and self.proxy_protocol not in SCHEMES:
+        if self.proxy_host:
+            self._check_protocol()
+
+    def _check_protocol(self) -> None:
+        from ._transport.proxies import SCHEMES  # here, since few programs need them
+        from ._transport.proxy_errors import proxy_exception, python_socks_class
+
+        if self.proxy_protocol not in SCHEMES:
             raise proxy_exception(
                 f"Only {', '.join(SCHEMES)} proxy protocols are supported, "
                 f"got proxy_type {self.proxy_protocol!r}",
@@ -91,7 +100,7 @@ def connect(url: str, options: Any, proxy: Any, socket: Any) -> tuple[Any, Addre
     """
     uri = parse_uri(url)
     attempt = Attempt(Deadline(options.timeout))
-    transport = ConnectOptions(
+    transport = TransportOptions(
         sockopt=tuple(options.sockopt or ()),
         sslopt=options.sslopt,
         socket=socket,

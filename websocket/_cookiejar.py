@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, cast
 
 from websocket._wire import patterns
 from websocket._wire.cookies import (
@@ -18,9 +17,9 @@ from websocket._wire.cookies import (
     path_matches,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from http.client import HTTPResponse
     from http.cookiejar import CookieJar
     from http.cookies import SimpleCookie
     from urllib.request import Request
@@ -70,6 +69,8 @@ class SimpleCookieJar:
 
     def header(self, host: str, path: str, secure: bool) -> str:
         """The value of Cookie for a request, "" if there is none; longer paths come first."""
+        if not self._domains:
+            return ""
         path = path.partition("?")[0] or "/"
         with self._lock:
             found = [
@@ -226,7 +227,7 @@ def jar_store(
         jar.store(set_cookie_values, host, path, secure)
         return
     answer = _Answer([text for text in set_cookie_values if not _control(text)])
-    jar.extract_cookies(cast("HTTPResponse", answer), _http_request(host, port, path, secure))
+    jar.extract_cookies(answer, _http_request(host, port, path, secure))  # type: ignore[arg-type]
 
 
 class _Answer:

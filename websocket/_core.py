@@ -7,38 +7,35 @@ arguments that users give become its verbs, and its frames become what users exp
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _classic, _raw
 from ._abnf import ABNF
 from ._classic import connect, handshake
+from ._defaults import getdefaulttimeout, setdefaulttimeout
 from ._exceptions import (
-    WebSocketConnectionClosedException,
     WebSocketException,
-    WebSocketPayloadException,
 )
 from ._logging import isEnabledForTrace, trace
 from ._opening import establish, make_connection
-from ._parts import Parts, abnf_of
-from ._streaming import Pieces
+from ._receiving import Receiving
 from ._transport.connecting import as_stream
 from ._transport.deadline import Attempt, Deadline
-from ._wire.frames import BINARY, CLOSE, TEXT, Close, Frame, check_close
+from ._wire.frames import CLOSE, Close, check_close
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from ._options import ConnectionOptions
+    from ._options import ConnectOptions, CreateOptions
 
-__all__ = ["WebSocket", "create_connection"]
+__all__ = ["WebSocket", "create_connection", "getdefaulttimeout", "setdefaulttimeout"]
 
 _INTERNAL_ERROR = 1011
-_NORMAL_ENDINGS = (1000, 1001, 1005)
 
 
-class WebSocket(Parts):
+class WebSocket(Receiving):
     """A WebSocket connection: `connect()`, then send and receive, then `close()`.
 
     One thread may receive while another sends, over TLS too; any number may send, their messages
@@ -55,7 +52,7 @@ class WebSocket(Parts):
 
     # --- connecting ------------------------------------------------------------------------------
 
-    def connect(self, url: str, **options: Unpack[ConnectionOptions]) -> None:
+    def connect(self, url: str, **options: Unpack[ConnectOptions]) -> None:
         """Open a connection to `url` (ws, wss, ws+unix); what was open on this object is closed.
 
         Waits for name, TCP, proxy, TLS, handshake and redirects together at most `timeout` seconds
@@ -94,124 +91,7 @@ class WebSocket(Parts):
         self._adopt(make_connection(as_stream(sock), options, self._settings(), True))
         self._shook_hands(url, said, None, None)
 
-    # --- receiving -------------------------------------------------------------------------------
-
-    def recv(self, timeout: float | None = None) -> str | bytes:
-        """The next message: str for text, bytes for binary; "" when the peer's close frame came.
-
-        Waits until `timeout` seconds are over, whatever trickles in; without one, as long as the
-        link is not silent for longer than `settimeout` allows. Raises WebSocketTimeoutException,
-        WebSocketConnectionClosedException, and after telling the peer
-        WebSocketProtocolException (1002) and WebSocketPayloadException (1007, 1009).
-        """
-        connection = self._connection
-        if timeout is None and connection is not None and not self._classic_reading:
-            # As `_receive`: the common case saves a call.
-            frame = connection.receive(
-                connection.receiver.next_frame
-                if self.fire_cont_frame
-                else connection.receiver.next_message
-            )
-        else:
-            frame = self._receive(False, timeout)
-        if frame.opcode == TEXT:
-            return frame.text if frame.text is not None else _text(frame.data)
-        return frame.data if frame.opcode == BINARY else ""
-
-    def _receive(self, control: bool, timeout: float | None) -> Frame:
-        connection = self._connection
-        if connection is None or self._classic_reading:
-            return self._receive_in_parts(control, timeout)
-        receiver = connection.receiver
-        return connection.receive(
-            receiver.next_frame if self.fire_cont_frame else receiver.next_message,
-            control,
-            None if timeout is None else Deadline(max(timeout, 0)),
-        )
-
-    def recv_data(self, control_frame: bool = False) -> tuple[int, bytes]:
-        """(opcode, data) of the next message, text as UTF-8 bytes; waits and raises as `recv`.
-
-        The peer's close frame is (8, its body). With `control_frame` pings and pongs come, too.
-        """
-        frame = self._receive(control_frame, None)
-        return frame.opcode, frame.data
-
-    def recv_data_frame(self, control_frame: bool = False) -> tuple[int, ABNF]:
-        """Like `recv_data`, with the message as an `ABNF`."""
-        frame = self._receive(control_frame, None)
-        return frame.opcode, abnf_of(frame)
-
-    def recv_text(self, timeout: float | None = None) -> str:
-        """The next message, which has to be text; raises TypeError, and leaves it first in line,
-        when it is binary. Otherwise as `recv`; raises WebSocketConnectionClosedException instead of
-        returning "" at the end."""
-        frame = self._receive_kind(TEXT, "text", timeout)
-        return frame.text if frame.text is not None else _text(frame.data)
-
-    def recv_bytes(self, timeout: float | None = None) -> bytes:
-        """The next message, which has to be binary; as `recv_text` otherwise."""
-        return self._receive_kind(BINARY, "binary", timeout).data
-
-    def recv_json(
-        self, loads: Callable[[str], Any] | None = None, timeout: float | None = None
-    ) -> Any:
-        """The next message, text, through `loads` (default: `json.loads`)."""
-        text = self.recv_text(timeout)
-        if loads is None:
-            import json
-
-            loads = json.loads
-        return loads(text)
-
-    def _receive_kind(self, opcode: int, kind: str, timeout: float | None) -> Frame:
-        frame = self._receive(False, timeout)
-        connection = self._connection
-        if frame.opcode == CLOSE and connection is not None:
-            raise connection.closed_error()
-        if frame.opcode != opcode:
-            if connection is not None:
-                with connection.read_lock:
-                    connection.receiver.put_back(frame)
-            raise TypeError(f"the next message is {ABNF.OPCODE_MAP[frame.opcode]}, expected {kind}")
-        return frame
-
-    def recv_streaming(self) -> Iterator[str | bytes]:
-        """The pieces of the next message as they arrive, text cut at code points.
-
-        Each step waits and raises as `recv` does. Leaving early discards the rest of the message.
-        After a timeout the iteration may go on. Ends at once when the peer's close frame comes
-        instead of a message.
-        """
-        connection = self._connection
-        if connection is None:
-            raise WebSocketConnectionClosedException("Connection is already closed.")
-        return Pieces(connection)
-
-    def __iter__(self) -> Iterator[str | bytes]:
-        """Messages until the connection ends: normally (1000, 1001, no code) the iteration ends,
-        otherwise it raises WebSocketConnectionClosedException."""
-        while True:
-            try:
-                message = self.recv()
-            except WebSocketConnectionClosedException:
-                if self.close_code in _NORMAL_ENDINGS:
-                    return
-                raise
-            connection = self._connection
-            if message == "" and connection is not None and connection.receiver.peer_close:
-                if self.close_code in _NORMAL_ENDINGS:
-                    return
-                raise connection.closed_error()
-            yield message
-
-    def __next__(self) -> str | bytes:
-        """One `recv()`."""
-        return self.recv()
-
-    def next(self) -> str | bytes:
-        """One `recv()`."""
-        return self.recv()
+    # --- frames of one's own ---------------------------------------------------------------------
 
     def send_frame(self, frame: ABNF) -> int:
         """Write a frame of one's own making; returns its length on the wire. Raises as `send`."""
@@ -279,12 +159,24 @@ class WebSocket(Parts):
         self.close(1000 if kind is None else _INTERNAL_ERROR)
 
 
+_Made = TypeVar("_Made")
+
+
+@overload
 def create_connection(
-    url: str,
-    timeout: float | None = None,
-    class_: Any = WebSocket,
-    **options: Any,
-) -> WebSocket:
+    url: str, timeout: float | None = None, **options: Unpack[CreateOptions]
+) -> WebSocket: ...
+@overload
+def create_connection(
+    url: str, timeout: float | None, class_: Callable[..., _Made], **options: Any
+) -> _Made: ...
+@overload
+def create_connection(
+    url: str, timeout: float | None = None, *, class_: Callable[..., _Made], **options: Any
+) -> _Made: ...
+def create_connection(
+    url: str, timeout: float | None = None, class_: Any = WebSocket, **options: Any
+) -> Any:
     """Connect to `url` and return the open `WebSocket`; waits and raises as `WebSocket.connect`.
 
     `timeout` (default: `getdefaulttimeout()`) bounds connecting as a whole, and afterwards how long
@@ -300,21 +192,7 @@ def create_connection(
     ws = class_(**from_constructor, **options)
     ws.settimeout(timeout if timeout is not None else getdefaulttimeout())
     ws.connect(url, **options)
-    return ws  # type: ignore[no-any-return]
-
-
-_default_timeout: float | None = None
-
-
-def setdefaulttimeout(timeout: float | None) -> None:
-    """The timeout in seconds of connections that are given none; None waits for ever."""
-    global _default_timeout
-    _default_timeout = timeout
-
-
-def getdefaulttimeout() -> float | None:
-    """The timeout in seconds of connections that are given none."""
-    return _default_timeout
+    return ws
 
 
 def __getattr__(name: str) -> Any:
@@ -323,12 +201,3 @@ def __getattr__(name: str) -> Any:
     if name in ("recv", "send"):  # and these, in tests with a double of the socket
         return getattr(_raw, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def _text(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as exc:
-        raise WebSocketPayloadException(
-            f"cannot decode: a text is not UTF-8 ({exc.reason})"
-        ) from exc

@@ -10,7 +10,7 @@ from typing import Any
 
 from ._exceptions import WebSocketConnectionClosedException, WebSocketTimeoutException
 from ._session import Session
-from ._wire.frames import CLOSE
+from ._wire.frames import CLOSE, Frame
 
 __all__ = ["DispatchedSession"]
 
@@ -54,17 +54,14 @@ class DispatchedSession(Session):
         count = 0
         while not self.stopped:
             try:
-                frame = self._receive(0)
-                if frame.opcode == CLOSE:
-                    return self._server_closed(frame)
+                item = self._receive(0)
             except WebSocketTimeoutException as exc:
                 return None if self.stopped or ws.connected else exc
             except Exception as exc:
                 return None if self.stopped else exc
-            try:
-                self.deliver(frame)
-            except Exception as exc:  # of a `_callback` that lets it through
-                return exc
+            ending = self._take(item)
+            if ending is not None or (isinstance(item, Frame) and item.opcode == CLOSE):
+                return ending
             count += 1
             if connection is None or (count >= _AT_A_TIME and not connection.unread_here()):
                 return None

@@ -17,10 +17,11 @@ The tree is small so that an `except` clause reads like a sentence:
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 __all__ = [
     "InvalidState",
@@ -135,6 +136,10 @@ class WebSocketBadStatusException(WebSocketException):
         self.status_message = status_message
         self.resp_headers = resp_headers
         self.resp_body = resp_body
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The message alone, which is all that `args` has, would not be enough to make it anew.
+        return type(self), (*self.args, self.status_code), self.__dict__
 
 
 class InvalidState(WebSocketException):

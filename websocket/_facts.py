@@ -176,7 +176,7 @@ class Facts:
         """Take masking keys from `func(4)` from now on, instead of the system's random source."""
         self.get_mask_key = func
         if self._connection is not None:
-            self._connection.sender.get_mask_key = func
+            self._connection.sender.use_keys(func)
 
     @property
     def lock(self) -> Any:

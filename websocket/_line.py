@@ -131,6 +131,7 @@ class Line:
     def end(self) -> None:
         """No more: wake everybody inside, and have the last one out close the descriptor."""
         self.over = True
+        self.receiver.ready.clear()
         self.sender.abandon()
         self._announce_end()
         self._chores = True

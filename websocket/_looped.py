@@ -92,7 +92,7 @@ class LoopedSession(DispatchedSession):
                     self._stream = LoopStream(connection, self._loop)
                 else:
                     self._stream = BuffwriteStream(connection, self.dispatcher)
-                connection.stream = cast(Stream, self._stream)
+                connection.move_to(cast(Stream, self._stream))
             self._connection = connection
         return super()._opened(ws)
 
@@ -180,28 +180,25 @@ class LoopedSession(DispatchedSession):
             if not connection.read_lock.acquire(blocking=False):
                 return None  # another thread reads: in `close`, to the end
             try:
-                frame = self._receive(0)
+                item = self._receive(0)
             except WebSocketTimeoutException as exc:
                 return exc if connection.over else None  # over: a pong was missed
             except Exception as exc:
                 return None if self.stopped else exc
             finally:
                 connection.read_lock.release()
-            if frame.opcode == CLOSE:
-                return self._server_closed(frame)
-            try:
-                self.deliver(frame)
-            except Exception as exc:  # of a `_callback` that lets it through
-                return exc
+            ending = self._take(item)
+            if ending is not None or (isinstance(item, Frame) and item.opcode == CLOSE):
+                return ending
             count += 1
             if count >= _AT_A_TIME and not connection.unread_here():
                 return None
         return None
 
-    def deliver(self, frame: Frame) -> None:
+    def deliver(self, item: str | bytes | Frame) -> None:
         """Call back for a message, a fragment, a ping or a pong; not once goodbye was said."""
         if not self._closing:
-            super().deliver(frame)
+            super().deliver(item)
 
     def _check(self, stream: LoopStream | BuffwriteStream) -> bool:
         if stream is self._stream and self._connection is not None and self._connection.over:
@@ -257,6 +254,7 @@ class LoopedSession(DispatchedSession):
             return
         self._closing = True
         self.app.sock = None
+        connection.receiver.ready.clear()
         connection.owe(CLOSE, said)
         if timeout is not None:
             self._farewell = self._loop.timeout(timeout, self.stopped_outside)

@@ -2,59 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
-
-from ._authorization import Authorization
 from ._connection import Connection
 from ._cookiejar import SimpleCookieJar, jar_header, jar_store
-from ._protocol.deflate import Deflate, as_deflate
 from ._protocol.handshake import Opening, header_lines
 from ._protocol.receiving import Receiver
 from ._protocol.sending import Sender
-from ._pulse import start_pulse
-from ._transport.connecting import Opened, open_connection
+from ._transport.connecting import open_connection
 from ._transport.deadline import Attempt, Deadline
 from ._transport.exchange import REDIRECTS, exchange, refuse
-from ._transport.options import ConnectOptions
-from ._transport.streams import Stream
-from ._wire.http1 import Request, Response
-from ._wire.urls import WebSocketURI, parse_uri, same_origin
+from ._transport.options import TransportOptions
+from ._wire.urls import parse_uri, same_origin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from ._authorization import Authorization
+    from ._protocol.deflate import Deflate
+    from ._transport.connecting import Opened
+    from ._transport.streams import Stream
+    from ._wire.http1 import Request, Response
+    from ._wire.urls import WebSocketURI
 
 __all__ = ["CookieJar", "Settings", "establish", "handshake_response", "make_connection"]
 
 CookieJar = SimpleCookieJar(domain_only=True)
 """Process-wide: keeps only cookies that name a Domain, and a Domain that covers their host."""
 
-_TRANSPORT = (
-    "address",
-    "source_address",
-    "unix_socket",
-    "socket",
-    "max_head",
-    "max_head_lines",
-    "max_body",
-    "max_interim",
-    "redirect_limit",
-    "proxy",
-    "proxy_type",
-    "proxy_sslopt",
-    "http_proxy_host",
-    "http_proxy_port",
-    "http_proxy_auth",
-    "http_proxy_timeout",
-    "http_no_proxy",
+_TRANSPORT = frozenset(
+    (
+        "address",
+        "source_address",
+        "unix_socket",
+        "socket",
+        "max_head",
+        "max_head_lines",
+        "max_body",
+        "max_interim",
+        "redirect_limit",
+        "proxy",
+        "proxy_type",
+        "proxy_sslopt",
+        "http_proxy_host",
+        "http_proxy_port",
+        "http_proxy_auth",
+        "http_proxy_timeout",
+        "http_no_proxy",
+    )
 )
-_OPENING = (
-    "cookie",
-    "origin",
-    "suppress_origin",
-    "host",
-    "suppress_host",
-    "connection",
-    "subprotocols",
-    "require_subprotocol",
-    "user_agent",
+_OPENING = frozenset(
+    (
+        "cookie",
+        "origin",
+        "suppress_origin",
+        "host",
+        "suppress_host",
+        "connection",
+        "subprotocols",
+        "require_subprotocol",
+        "user_agent",
+    )
 )
 
 
@@ -67,22 +75,35 @@ class handshake_response:
         self.subprotocol = subprotocol
 
 
-class Settings(NamedTuple):
+class Settings:
     """What a `WebSocket` was constructed with, as far as its connections depend on it."""
 
-    sockopt: Any
-    sslopt: Mapping[str, Any]
-    timeout: float | None
-    get_mask_key: Callable[[int], bytes | str] | None
-    skip_utf8_validation: bool
+    __slots__ = ("get_mask_key", "skip_utf8_validation", "sockopt", "sslopt", "timeout")
+
+    def __init__(
+        self,
+        sockopt: Any,
+        sslopt: Mapping[str, Any],
+        timeout: float | None,
+        get_mask_key: Callable[[int], bytes | str] | None,
+        skip_utf8_validation: bool,
+    ):
+        self.sockopt = sockopt
+        self.sslopt = sslopt
+        self.timeout = timeout
+        self.get_mask_key = get_mask_key
+        self.skip_utf8_validation = skip_utf8_validation
 
 
-class Established(NamedTuple):
+class Established:
     """An open connection and the handshake that opened it."""
 
-    connection: Connection
-    opened: Opened
-    handshake: handshake_response
+    __slots__ = ("connection", "handshake", "opened")
+
+    def __init__(self, connection: Connection, opened: Opened, handshake: handshake_response):
+        self.connection = connection
+        self.opened = opened
+        self.handshake = handshake
 
 
 class _Opener:
@@ -95,17 +116,15 @@ class _Opener:
         self._at_home = True  # no hop so far has left the first origin
         header: Any = options.get("header")
         header = header() if callable(header) else header
-        given = {name: options[name] for name in _OPENING if options.get(name) is not None}
-        jar = options.get("cookiejar")
-        self._jar: Any = SimpleCookieJar() if jar is None else jar
-        self._authorization = Authorization(options.get("auth"), uri)
+        self._jar: Any = options.get("cookiejar")
+        self._authorization = _authorization(options.get("auth"), uri)
         self.opening = Opening(
             uri,
             header=header,
-            authorization=self._authorization.value,
+            authorization=None if self._authorization is None else self._authorization.value,
             cookies=self._cookies,
             extension=extension,
-            **given,
+            **_given(options, _OPENING),
         )
 
     def request(self, uri: WebSocketURI) -> Request:
@@ -118,11 +137,13 @@ class _Opener:
         if not values or not (response.status == 101 or 300 <= response.status < 400):
             return
         CookieJar.store(values, uri.host, uri.path, uri.secure)
+        if self._jar is None:
+            self._jar = SimpleCookieJar()
         jar_store(self._jar, values, uri.host, uri.port, uri.path, uri.secure)
 
     def answer(self, uri: WebSocketURI, response: Response) -> bool:
         """Whether there are other credentials for the challenge of a 401; never for strangers."""
-        if not self._at_home:
+        if not self._at_home or self._authorization is None:
             return False
         challenge = ", ".join(response.headers.get_all("WWW-Authenticate"))
         value = self._authorization.answer(challenge)
@@ -131,12 +152,26 @@ class _Opener:
         return value is not None
 
     def _cookies(self, uri: WebSocketURI) -> str:
-        own = jar_header(self._jar, uri.host, uri.port, uri.path, uri.secure)
         shared = CookieJar.header(uri.host, uri.path, uri.secure)
+        if self._jar is None:
+            return shared
+        own = jar_header(self._jar, uri.host, uri.port, uri.path, uri.secure)
         # What came in this connect() is in both jars; a name is sent once, the nearer jar's value.
         names = {pair.partition("=")[0] for pair in own.split("; ")}
         rest = [pair for pair in shared.split("; ") if pair.partition("=")[0] not in names]
         return "; ".join(pair for pair in (own, *rest) if pair)
+
+
+def _authorization(auth: Any, uri: WebSocketURI) -> Authorization | None:
+    if auth is None and uri.username is None:
+        return None
+    from ._authorization import Authorization  # here, since few programs need it
+
+    return Authorization(auth, uri)
+
+
+def _given(options: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None and name in names}
 
 
 def establish(
@@ -144,24 +179,36 @@ def establish(
 ) -> Established:
     """Dial, shake hands and set up both halves; raises what is in the way, leaves nothing open."""
     pings = _pings(options)
-    opener = _Opener(parse_uri(url), options, as_deflate(options.get("compression")))
+    opener = _Opener(parse_uri(url), options, _extension(options.get("compression")))
     opened = open_connection(opener, _connect_options(options, settings), attempt)
     try:
         agreement = opener.opening.accept(opened.response)
-        if options.get("socket") is None:
-            opened.stream.socket.settimeout(settings.timeout)
+        sock = opened.stream.socket
+        if options.get("socket") is None and sock.gettimeout() != settings.timeout:
+            sock.settimeout(settings.timeout)
     except BaseException:
         opened.stream.close()
         raise
     connection = make_connection(opened.stream, options, settings)
-    connection.receiver.use(agreement.inflater)
-    connection.sender.use(agreement.deflater)
+    if agreement.inflater is not None:
+        connection.receiver.use(agreement.inflater)
+        connection.sender.use(agreement.deflater)
     if pings is not None:
+        from ._pulse import start_pulse  # here, since few programs need it
+
         start_pulse(connection, *pings, options.get("_on_ping"))
     said = handshake_response(
         opened.response.status, opened.response.headers.as_dict(), agreement.subprotocol
     )
     return Established(connection, opened, said)
+
+
+def _extension(compression: Any) -> Deflate | None:
+    if compression is None:
+        return None
+    from ._protocol.deflate import as_deflate  # here, since few programs need it
+
+    return as_deflate(compression)
 
 
 def _pings(options: Mapping[str, Any]) -> tuple[float, float | None, bytes | None] | None:
@@ -184,13 +231,13 @@ def open_handshake(
     """The opening handshake alone, on a stream that is open already; a redirect is returned."""
     opener = _Opener(uri, options)
     attempt = Attempt(Deadline(None))
-    response = exchange(stream, opener.request(uri), ConnectOptions(), attempt)
+    response = exchange(stream, opener.request(uri), TransportOptions(), attempt)
     opener.note(uri, response)
     headers = response.headers.as_dict()
     if response.status in REDIRECTS:
         return handshake_response(response.status, headers, None)
     if response.status != 101:
-        refuse(stream, response, ConnectOptions(), attempt)
+        refuse(stream, response, TransportOptions(), attempt)
     agreement = opener.opening.accept(response)
     return handshake_response(response.status, headers, agreement.subprotocol)
 
@@ -213,13 +260,12 @@ def make_connection(
     )
 
 
-def _connect_options(options: Mapping[str, Any], settings: Settings) -> ConnectOptions:
-    given = {name: options[name] for name in _TRANSPORT if options.get(name) is not None}
-    sslopt = options.get("sslopt")
-    return ConnectOptions(
+def _connect_options(options: Mapping[str, Any], settings: Settings) -> TransportOptions:
+    sslopt, proxy_header = options.get("sslopt"), options.get("proxy_header")
+    return TransportOptions(
         # "in connect() too": there they come on top of what the constructor was given
         sockopt=(*settings.sockopt, *(options.get("sockopt") or ())),
-        sslopt={**settings.sslopt, **(sslopt or {})},
-        proxy_header=header_lines(options.get("proxy_header")),
-        **given,
+        sslopt={**settings.sslopt, **sslopt} if sslopt else settings.sslopt,
+        proxy_header=header_lines(proxy_header) if proxy_header else (),
+        **_given(options, _TRANSPORT),
     )

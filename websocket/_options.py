@@ -1,4 +1,8 @@
-"""The options that `connect`, `create_connection` and `run_forever` take, with their types."""
+"""The options that `connect`, `create_connection`, `reconnecting` and `run_forever` take, as types.
+
+For type checkers, and for programs that annotate with them: nothing here runs when we connect, so
+no module of ours imports this one but for its types.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,63 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     import http.cookiejar
+    import ssl
+    from os import PathLike
 
     from ._cookiejar import SimpleCookieJar
     from ._protocol.deflate import Deflate
 
-__all__ = ["Auth", "ConnectionOptions", "FurtherOptions", "Header", "HeaderOption", "ProxyOption"]
+__all__ = [
+    "Auth",
+    "CommonOptions",
+    "ConnectOptions",
+    "CreateOptions",
+    "FurtherOptions",
+    "Header",
+    "HeaderOption",
+    "ProxyOption",
+    "ReconnectingOptions",
+    "SSLOption",
+    "SSLOptions",
+    "SocketOptions",
+]
 
 Header = Mapping[str, str | None] | Iterable[str] | str
 HeaderOption = Header | Callable[[], Header | None] | None
 Auth = tuple[str, str] | Callable[[str], str | None] | Literal["netrc"] | None
 ProxyOption = str | Literal[False] | Callable[[str, int, bool], str | None] | None
+SocketOptions = Iterable[Sequence[Any]] | None
+"""The arguments of one `setsockopt` after the other."""
+
+
+class SSLOptions(TypedDict, total=False):
+    """The keys of `sslopt`; None is as good as absent, and what is not a key raises ValueError."""
+
+    # Whom we trust
+    context: ssl.SSLContext | None
+    cert_reqs: int | None
+    check_hostname: bool | None
+    ca_certs: str | PathLike[str] | None
+    ca_cert_path: str | PathLike[str] | None
+    server_hostname: str | None
+    fingerprint: str | None
+
+    # The client's certificate
+    certfile: str | PathLike[str] | None
+    keyfile: str | PathLike[str] | None
+    password: str | bytes | Callable[[], str | bytes] | None
+    cert_chain: Sequence[Any] | None
+
+    # How TLS is spoken
+    ssl_version: int | None
+    ciphers: str | None
+    ecdh_curve: str | None
+    do_handshake_on_connect: bool | None
+    suppress_ragged_eofs: bool | None
+
+
+SSLOption = SSLOptions | Mapping[str, Any] | None
+"""A mapping of any type, too: that is what a variable is in a program which does not know ours."""
 
 
 class FurtherOptions(TypedDict, total=False):
@@ -35,7 +86,7 @@ class FurtherOptions(TypedDict, total=False):
     unix_socket: str | None
     redirect_limit: int | None
     proxy: ProxyOption
-    proxy_sslopt: Mapping[str, Any] | None
+    proxy_sslopt: SSLOption
     proxy_header: Header | None
 
     # Limits
@@ -51,11 +102,8 @@ class FurtherOptions(TypedDict, total=False):
     autoclose: bool | None
 
 
-class ConnectionOptions(FurtherOptions, total=False):
-    """Every option of `connect`; each may be None, which means its default.
-
-    Durations are seconds, sizes are bytes. Options that nobody knows are ignored.
-    """
+class CommonOptions(FurtherOptions, total=False):
+    """Every option of a connection but `timeout`, which some functions name themselves."""
 
     # The opening request
     header: HeaderOption
@@ -67,10 +115,9 @@ class ConnectionOptions(FurtherOptions, total=False):
     subprotocols: Sequence[str] | None
 
     # The way to the server
-    timeout: float | None
     socket: Any
-    sockopt: Sequence[tuple[Any, ...]] | None
-    sslopt: Mapping[str, Any] | None
+    sockopt: SocketOptions
+    sslopt: SSLOption
     proxy_type: str | None
     http_proxy_host: str | None
     http_proxy_port: int | str | None
@@ -81,3 +128,29 @@ class ConnectionOptions(FurtherOptions, total=False):
     # The open connection
     ping_interval: float | None
     ping_timeout: float | None
+
+
+class ConnectOptions(CommonOptions, total=False):
+    """Every option of `connect`; each may be None, which means its default.
+
+    `create_connection` and `reconnecting` take them, too. Durations are seconds, sizes are bytes.
+    Options that nobody knows are ignored when they come, but a type checker reports them.
+    """
+
+    timeout: float | None
+
+
+class CreateOptions(CommonOptions, total=False):
+    """The options of `create_connection` besides `timeout`: those of `connect` and `WebSocket`."""
+
+    get_mask_key: Callable[[int], bytes | str] | None
+    fire_cont_frame: bool | None
+    enable_multithread: bool | None
+    skip_utf8_validation: bool | None
+    dispatcher: Any
+
+
+class ReconnectingOptions(CreateOptions, total=False):
+    """The options of `reconnecting`: those of `create_connection`."""
+
+    timeout: float | None

@@ -15,7 +15,7 @@ from ._transport.deadline import Attempt, Deadline
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from ._options import ConnectionOptions
+    from ._options import ReconnectingOptions
 
 __all__ = ["Backoff", "Outage", "Plan", "Reconnecting", "reconnecting", "worth_retrying"]
 
@@ -264,7 +264,7 @@ def reconnecting(
     url: str | Callable[[], str],
     backoff: Backoff | None = None,
     retry: Callable[[BaseException], bool] | None = None,
-    **options: Unpack[ConnectionOptions],
+    **options: Unpack[ReconnectingOptions],
 ) -> Reconnecting:
     """Open connections to `url`, one after the other, for `for ws in reconnecting(url): ...`.
 

@@ -42,8 +42,12 @@ class Sending(Facts):
         TypeError and ValueError for what cannot be sent, before anything is. `compress=False` sends
         this message uncompressed.
         """
-        if isinstance(payload, str):
-            data: Payload = payload.encode("utf-8" if opcode == TEXT else "latin-1")
+        kind: Any = type(payload)
+        data: Payload | str
+        if kind is bytes or (kind is str and (opcode is _NOT_GIVEN or opcode == TEXT)):
+            data = payload  # what is sent most
+        elif isinstance(payload, str):
+            data = payload if opcode == TEXT else payload.encode("latin-1")
         elif isinstance(payload, (bytes, bytearray)):
             data = payload
         else:
@@ -54,8 +58,8 @@ class Sending(Facts):
                 return send_fragments(connection, payload, given, compress)
             data = octets
         if opcode < 0 or opcode > BINARY:
-            return self._send_control(opcode, data)
-        return self._open_connection().send(opcode, data, True, compress)
+            return self._send_control(opcode, data.encode() if isinstance(data, str) else data)
+        return self._open_connection().send(opcode, data, compress)
 
     def _send_control(self, opcode: int, data: Payload) -> int:
         if opcode not in ABNF.OPCODES:

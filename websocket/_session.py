@@ -10,7 +10,6 @@ ends every wait.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -18,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import _logging
 from ._core import WebSocket, getdefaulttimeout
+from ._delivery import Delivery
 from ._exceptions import WebSocketConnectionClosedException, WebSocketTimeoutException
 from ._reconnect import Plan
 from ._transport.deadline import Attempt, Deadline
-from ._wire.frames import CLOSE, CONT, NO_STATUS, PING, TEXT, Frame, parse_close
+from ._wire.frames import CLOSE, NO_STATUS, Frame, parse_close
 
 if TYPE_CHECKING:
     from ._app import WebSocketApp
@@ -33,7 +33,7 @@ _NORMAL = (1000, 1001, None)  # close codes of a server that just goes
 _recv_data_frame = WebSocket.recv_data_frame
 
 
-class Session:
+class Session(Delivery):
     """One run. `make` gives a new WebSocket, `connect_options` URL and options of an attempt."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Session:
         self._timeout = getdefaulttimeout() if timeout is None else timeout
         self._attempt: Attempt | None = None
         self._ws: Any = None
-        self._receive: Callable[[float | None], Frame] = self._receive_classic
+        self._receive: Callable[[float | None], str | bytes | Frame] = self._receive_classic
         self._connections = 0
         self._close_frame: Any = None
         self._finishing = threading.Lock()  # taken once, never given back
@@ -106,7 +106,8 @@ class Session:
     def _opened(self, ws: Any) -> BaseException | None:
         app = self.app
         genuine = isinstance(ws, WebSocket) and type(ws).recv_data_frame is _recv_data_frame
-        self._receive = partial(ws._receive, True) if genuine else self._receive_classic
+        self._receive = partial(ws._receive_item, True) if genuine else self._receive_classic
+        self._ready = ws._ready if genuine else ()
         self._connections += 1
         app.last_close_frame = None
         if self._plan is not None:
@@ -130,19 +131,28 @@ class Session:
         """Deliver what comes; what ended the connection, None if we did."""
         while not self.stopped:
             try:
-                frame = self._receive(None)
+                item = self._receive(None)
             except WebSocketTimeoutException as exc:
                 if self._ws.connected:
                     continue  # the link was silent for as long as the default timeout
                 return None if self.stopped else exc  # a pong was missed
             except Exception as exc:
                 return None if self.stopped else exc
-            if frame.opcode == CLOSE:
-                return self._server_closed(frame)
-            try:
-                self.deliver(frame)
-            except Exception as exc:  # of a `_callback` that lets it through
-                return exc
+            ending = self._take(item)
+            if ending is not None:
+                return ending
+        return None
+
+    def _take(self, item: str | bytes | Frame) -> BaseException | None:
+        """Deliver it, and what came with it; what ended the connection, if that is what it is."""
+        if isinstance(item, Frame) and item.opcode == CLOSE:
+            return self._server_closed(item)
+        try:
+            self.deliver(item)
+            if self._ready:
+                self.deliver_ready()
+        except Exception as exc:  # of a `_callback` that lets it through
+            return exc
         return None
 
     def _receive_classic(self, timeout: float | None) -> Frame:
@@ -165,27 +175,6 @@ class Session:
         return WebSocketConnectionClosedException(
             text, status_code=code, reason=said.reason or None
         )
-
-    def deliver(self, frame: Frame) -> None:
-        """Call back for a message, a fragment, a ping or a pong."""
-        app, opcode = self.app, frame.opcode
-        if opcode == PING:
-            app._callback(app.on_ping, frame.data)
-        elif opcode > PING:
-            app.last_pong_tm = time.time()
-            app._callback(app.on_pong, frame.data)
-        elif opcode == CONT:
-            if app.on_data:
-                app._callback(app.on_data, frame.data, opcode, int(frame.fin))
-            app._callback(app.on_cont_message, frame.data, int(frame.fin))
-        else:
-            data: str | bytes = frame.data
-            if opcode == TEXT and not self._ws.skip_utf8_validation:
-                data = frame.text if frame.text is not None else frame.data.decode(errors="replace")
-            if app.on_data:
-                app._callback(app.on_data, data, opcode, True)
-            if app.on_message:
-                app._callback(app.on_message, data)
 
     def ended(self, ending: BaseException | None) -> float | None:
         """Report an ending; seconds until the next attempt, None if there is none."""

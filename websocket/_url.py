@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from ._exceptions import WebSocketProxyException
 from ._transport.proxy_choice import (
     bypasses,
-    environment_proxy,
     in_network as _is_address_in_network,
     no_proxy_entries,
     split_proxy_url,
 )
+from ._transport.proxy_environment import environment_proxy
 from ._wire.urls import parse_url
 
 __all__ = [

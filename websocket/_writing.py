@@ -15,9 +15,14 @@ from ._exceptions import (
     WebSocketWouldBlockException,
 )
 from ._line import Line
-from ._protocol.sending import Payload
+from ._protocol.receiving import Receiver
+from ._protocol.sending import Payload, Sender
 from ._transport.deadline import Deadline
+from ._transport.streams import PlainStream, Stream
+from ._transport.waiting import translated
 from ._wire.frames import CLOSE, Close
+from ._wire.masking import fresh_key, next_key
+from ._wire.speedups import send_frame
 
 __all__ = ["Writing"]
 
@@ -27,13 +32,62 @@ _PATIENCE = 1.0  # seconds for the control frames of others behind our own frame
 class Writing(Line):
     """The send verbs. Their caller is the only one who ever waits to write."""
 
-    def send(self, opcode: int, payload: Payload, fin: bool = True, compress: bool = True) -> int:
-        """Write one frame, a whole message unless `fin` is False; waits for the kernel to take it.
+    def __init__(self, stream: Stream, receiver: Receiver, sender: Sender):
+        super().__init__(stream, receiver, sender)
+        self._direct: PlainStream | None = None  # to which the accelerator may write
+        self.move_to(stream)
+
+    def move_to(self, stream: Stream) -> None:
+        """Go on by another stream, as one that puts an event loop's above ours; under the lock."""
+        self.stream = stream
+        direct = isinstance(stream, PlainStream) and send_frame is not None
+        self._direct = stream if direct else None  # type: ignore[assignment]
+
+    def send(self, opcode: int, payload: Payload | str, compress: bool = True) -> int:
+        """Write one frame, a whole message; waits for the kernel to take it.
 
         Returns the number of bytes on the wire. Raises WebSocketTimeoutException and
         WebSocketConnectionClosedException; if half of the frame had gone, the connection is over.
         """
-        return self._write(opcode < CLOSE, self.sender.message, opcode, payload, fin, compress)
+        data = b""
+        try:
+            with self.write_lock:
+                if not (
+                    self._writing
+                    or self.over
+                    or self._owed
+                    or self._message_owner is not None
+                    or self.stream.unsent
+                    or _logging.tracing
+                ):  # as `_write`, with the fewest calls
+                    try:
+                        self._writing = True
+                        direct = self._direct
+                        if direct is not None and self.sender.plain:
+                            try:
+                                taken = send_frame(direct.socket, opcode, payload, next_key)
+                            except IndexError:  # the pool of keys is empty
+                                taken = send_frame(direct.socket, opcode, payload, fresh_key)
+                            except OSError as exc:
+                                raise translated(exc) from exc
+                            if type(taken) is int:
+                                return taken
+                            direct.write_on(*taken)  # there is no room for all of it
+                            return len(taken[0])
+                        data = self.sender.message(opcode, payload, True, compress)
+                        self.stream.write(data)
+                        return len(data)
+                    except BaseException as exc:
+                        self._not_written(exc, bool(data))
+                        raise
+                    finally:
+                        self._writing = False
+        finally:
+            if self._owed:
+                self._pay_on_leaving()
+            if self._chores:
+                self._do_chores()
+        return self._write(opcode < CLOSE, self.sender.message, opcode, payload, True, compress)
 
     def send_raw(self, frame: bytes, is_data: bool) -> int:
         """Write bytes that are a frame already."""

@@ -195,16 +195,16 @@ def test_the_terminal_is_not_asked(client: tuple[str, str]) -> None:
 
 def test_proxies_get_no_client_certificate(papers: Papers, client: tuple[str, str]) -> None:
     """An https proxy that asks for one gets none, and the server behind it does."""
-    from websocket._transport.options import ConnectOptions
+    from websocket._transport.options import TransportOptions
     from websocket._transport.proxies import sslopt_for
     from websocket._transport.tls import context_for
 
     certfile, keyfile = client
     sslopt = {"certfile": certfile, "keyfile": keyfile, "password": "s3cret-word"}
     ours = {**sslopt, "ca_certs": str(papers.ca)}
-    assert sslopt_for(ConnectOptions(sslopt=ours)) == papers.sslopt
+    assert sslopt_for(TransportOptions(sslopt=ours)) == papers.sslopt
     context = context_for(ours)
-    derived = context_for(sslopt_for(ConnectOptions(sslopt={"context": context})))
+    derived = context_for(sslopt_for(TransportOptions(sslopt={"context": context})))
     asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     asking.load_cert_chain(papers.certificate, papers.key)
     asking.load_verify_locations(papers.ca)

@@ -9,6 +9,8 @@ from typing import Any
 
 from raw_peer import both_ways, connected, text
 
+from websocket import backend
+
 
 def _calls(call: Callable[[], Any]) -> list[str]:
     """The Python functions that run in `call`, itself left out."""
@@ -31,9 +33,7 @@ def test_a_buffered_text_message(tls: bool) -> None:
     """websocket-client needs 97 calls for it."""
     with connected(tls, glued=text("warm") + text("x" * 64) * 20) as (ws, _):
         assert ws.recv() == "warm"
-        ws.recv()
-        calls = _calls(ws.recv)
-        assert len(calls) <= 6, calls
+        assert _calls(ws.recv) == ["recv"]
 
 
 @both_ways
@@ -41,4 +41,4 @@ def test_a_small_text_message_sent(tls: bool) -> None:
     with connected(tls) as (ws, _):
         ws.send("warm")
         calls = _calls(lambda: ws.send("x" * 64))
-        assert len(calls) <= (15 if tls else 10), calls
+        assert len(calls) <= (12 if tls else 3 if backend() == "c" else 7), calls

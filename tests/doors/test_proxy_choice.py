@@ -6,11 +6,11 @@ import pytest
 
 from websocket._transport.proxy_choice import (
     bypasses,
-    environment_proxy,
     in_network,
     no_proxy_entries,
     split_proxy_url,
 )
+from websocket._transport.proxy_environment import environment_proxy
 
 
 @pytest.mark.parametrize(

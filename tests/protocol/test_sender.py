@@ -61,7 +61,7 @@ def test_keys_can_be_given(key: bytes | str) -> None:
     expected = encode_frame(TEXT, b"hello", b"\x01\x80\xff\x00")
     assert sender.message(TEXT, b"hello") == expected
     assert asked == [4]
-    sender.get_mask_key = None
+    sender.use_keys(None)
     assert sender.message(TEXT, b"hello") != expected
 
 

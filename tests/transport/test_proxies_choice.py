@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from websocket import WebSocketProxyException
-from websocket._transport.options import ConnectOptions
+from websocket._transport.options import TransportOptions
 from websocket._transport.proxies import Proxy, choose_proxy, sslopt_for
 
 
@@ -20,7 +20,7 @@ def choose(
     env: dict[str, str] | None = None,
     **options: Any,
 ) -> Proxy | None:
-    return choose_proxy(host, port, secure, ConnectOptions(**options), env or {})
+    return choose_proxy(host, port, secure, TransportOptions(**options), env or {})
 
 
 def test_no_proxy_unless_one_is_named() -> None:
@@ -228,15 +228,15 @@ def test_no_text_form_shows_credentials() -> None:
 
 def test_the_proxy_is_trusted_like_the_server_but_sees_no_client_key() -> None:
     given = {"ca_certs": "ca", "cert_reqs": 0, "certfile": "key", "server_hostname": "x"}
-    assert sslopt_for(ConnectOptions(sslopt=given)) == {"ca_certs": "ca", "cert_reqs": 0}
+    assert sslopt_for(TransportOptions(sslopt=given)) == {"ca_certs": "ca", "cert_reqs": 0}
     own = {"ca_certs": "other"}
-    assert sslopt_for(ConnectOptions(sslopt=given, proxy_sslopt=own)) == own
+    assert sslopt_for(TransportOptions(sslopt=given, proxy_sslopt=own)) == own
 
 
 def test_a_pinned_server_does_not_leave_the_proxy_unverified() -> None:
     """cert_reqs=CERT_NONE stands beside the pin of the server, which the proxy does not have."""
     given = {"fingerprint": "00" * 32, "cert_reqs": 0}
-    assert sslopt_for(ConnectOptions(sslopt=given)) == {}
+    assert sslopt_for(TransportOptions(sslopt=given)) == {}
 
 
 def test_a_context_gives_its_trust_and_not_itself() -> None:
@@ -246,7 +246,7 @@ def test_a_context_gives_its_trust_and_not_itself() -> None:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trustme.CA().configure_trust(context)
-    found = sslopt_for(ConnectOptions(sslopt={"context": context}))["context"]
+    found = sslopt_for(TransportOptions(sslopt={"context": context}))["context"]
     assert found is not context
     assert found.get_ca_certs() == context.get_ca_certs()
     assert (found.verify_mode, found.check_hostname) == (ssl.CERT_REQUIRED, True)

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings, strategies as st
 from websocket import Response, WebSocketException, parse_uri
 from websocket._transport.connecting import _redirected
 from websocket._transport.deadline import Attempt, Deadline
-from websocket._transport.options import ConnectOptions
+from websocket._transport.options import TransportOptions
 from websocket._transport.proxies import Proxy
 from websocket._transport.proxy_tunnels import connect_by_http, connect_by_socks
 
@@ -52,7 +52,7 @@ Talk = Callable[[Any], object]
 
 def by_http(stream: Any) -> None:
     proxy = Proxy("http", "proxy", 1, "me", "s3cret")
-    options = ConnectOptions(max_head=300, max_head_lines=5, max_interim=2, max_body=50)
+    options = TransportOptions(max_head=300, max_head_lines=5, max_interim=2, max_body=50)
     connect_by_http(stream, proxy, "host", 1, options, Attempt(Deadline(None)))
 
 

@@ -21,7 +21,7 @@ from websocket._exceptions import (
     WebSocketTimeoutException,
 )
 from websocket._transport.deadline import Attempt, Deadline
-from websocket._transport.options import ConnectOptions
+from websocket._transport.options import TransportOptions
 from websocket._transport.tcp import DEFAULT_SOCKET_OPTION, dial
 
 Answer = tuple[int, int, int, str, Any]
@@ -129,7 +129,7 @@ def test_the_socket_is_connected_blocks_and_has_no_timeout(
 ) -> None:
     socket.setdefaulttimeout(1.0)
     try:
-        with dial("127.0.0.1", port, ConnectOptions(), attempt()) as sock:
+        with dial("127.0.0.1", port, TransportOptions(), attempt()) as sock:
             assert sock.gettimeout() is None
             peer, _ = listener.accept()
             with peer:
@@ -148,7 +148,7 @@ def test_default_socket_options_are_those_of_the_contract() -> None:
 
 
 def test_defaults_are_applied_and_the_users_sockopt_after_them(port: int) -> None:
-    options = ConnectOptions(sockopt=[(socket.SOL_TCP, socket.TCP_KEEPIDLE, 77)])
+    options = TransportOptions(sockopt=[(socket.SOL_TCP, socket.TCP_KEEPIDLE, 77)])
     with dial("127.0.0.1", port, options, attempt()) as sock:
         assert sock.getsockopt(socket.SOL_TCP, socket.TCP_NODELAY) == 1
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
@@ -159,7 +159,7 @@ def test_defaults_are_applied_and_the_users_sockopt_after_them(port: int) -> Non
 def test_a_program_may_change_the_defaults_in_place(port: int) -> None:
     DEFAULT_SOCKET_OPTION.append((socket.SOL_TCP, socket.TCP_KEEPCNT, 9))
     try:
-        with dial("127.0.0.1", port, ConnectOptions(), attempt()) as sock:
+        with dial("127.0.0.1", port, TransportOptions(), attempt()) as sock:
             assert sock.getsockopt(socket.SOL_TCP, socket.TCP_KEEPCNT) == 9
     finally:
         DEFAULT_SOCKET_OPTION.pop()
@@ -174,20 +174,20 @@ def test_options_are_set_before_connecting(port: int, monkeypatch: pytest.Monkey
         return real(self, address)
 
     monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
-    dial("127.0.0.1", port, ConnectOptions(), attempt()).close()
+    dial("127.0.0.1", port, TransportOptions(), attempt()).close()
     assert seen == [30]
 
 
 def test_an_unknown_socket_option_is_named(port: int) -> None:
     with pytest.raises(OSError, match=r"socket option \(1, 9999, 1\)") as caught:
-        dial("127.0.0.1", port, ConnectOptions(sockopt=[(1, 9999, 1)]), attempt())
+        dial("127.0.0.1", port, TransportOptions(sockopt=[(1, 9999, 1)]), attempt())
     assert caught.value.errno == errno.ENOPROTOOPT
 
 
 @pytest.mark.parametrize("bad", [(1,), (1, 2), ("a", 2, 3), (1, 2, 10**30), (), 5])
 def test_a_malformed_socket_option_is_named(port: int, bad: Any) -> None:
     with pytest.raises(TypeError) as caught:
-        dial("127.0.0.1", port, ConnectOptions(sockopt=[bad]), attempt())
+        dial("127.0.0.1", port, TransportOptions(sockopt=[bad]), attempt())
     assert repr(bad) in str(caught.value)
 
 
@@ -199,7 +199,7 @@ def test_families_take_turns_the_first_of_the_lookup_leads(
     names(*(at(ip, 1) for ip in [*order, "::1"]))
     script.answers = dict.fromkeys(order, errno.ECONNREFUSED)
     with pytest.raises(ConnectionRefusedError, match="5 addresses tried"):
-        dial(HOST, 1, ConnectOptions(), attempt())
+        dial(HOST, 1, TransportOptions(), attempt())
     assert script.asked == ["::1", "127.0.0.1", "::2", "127.0.0.2", "::3"]
 
 
@@ -212,7 +212,7 @@ def test_any_error_tries_the_next_address(
 ) -> None:
     names(at("127.0.0.9", port), at("127.0.0.1", port))
     script.answers["127.0.0.9"] = number
-    with dial(HOST, port, ConnectOptions(), attempt()) as sock:
+    with dial(HOST, port, TransportOptions(), attempt()) as sock:
         assert sock.getpeername() == ("127.0.0.1", port)
 
 
@@ -222,7 +222,7 @@ def test_a_refusal_starts_the_next_address_at_once(
     """40 head starts of 250 ms would need 10 s."""
     names(*(at(f"127.0.0.{i}", dead_port) for i in range(1, 41)), at("127.0.0.1", port))
     start = time.monotonic()
-    dial(HOST, port, ConnectOptions(), attempt()).close()
+    dial(HOST, port, TransportOptions(), attempt()).close()
     assert time.monotonic() - start < 5
 
 
@@ -232,7 +232,7 @@ def test_a_silent_address_is_overtaken_after_its_head_start_and_closed(
     """RFC 8305 section 5: 250 ms."""
     names(at("127.0.0.1", black_hole), at("127.0.0.1", port))
     start = time.monotonic()
-    with dial(HOST, port, ConnectOptions(), attempt()) as sock:
+    with dial(HOST, port, TransportOptions(), attempt()) as sock:
         assert 0.24 <= time.monotonic() - start < 5
         assert sock.getpeername() == ("127.0.0.1", port)
         loser, winner = script.sockets
@@ -245,7 +245,7 @@ def test_a_failure_does_not_end_the_race_of_those_still_under_way(
 ) -> None:
     names(at("127.0.0.1", black_hole), at("127.0.0.1", dead_port))
     with pytest.raises(WebSocketTimeoutException):
-        dial(HOST, 1, ConnectOptions(), attempt(0.6))
+        dial(HOST, 1, TransportOptions(), attempt(0.6))
 
 
 @pytest.mark.parametrize("poll", [True, False], ids=["poll", "select"])
@@ -257,14 +257,14 @@ def test_the_deadline_ends_the_wait_naming_host_and_phase(
     names(at("127.0.0.1", black_hole))
     start = time.monotonic()
     with pytest.raises(WebSocketTimeoutException, match=f"connecting to {HOST} port {black_hole}"):
-        dial(HOST, black_hole, ConnectOptions(), attempt(0.3))
+        dial(HOST, black_hole, TransportOptions(), attempt(0.3))
     assert 0.28 <= time.monotonic() - start < 5
 
 
 def test_without_poll_select_connects(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """eventlet removes `select.poll`."""
     monkeypatch.delattr(select, "poll")
-    with dial("127.0.0.1", port, ConnectOptions(), attempt()) as sock:
+    with dial("127.0.0.1", port, TransportOptions(), attempt()) as sock:
         assert sock.getpeername()[1] == port
 
 
@@ -273,12 +273,12 @@ def test_without_poll_select_sees_a_refusal(
 ) -> None:
     monkeypatch.delattr(select, "poll")
     with pytest.raises(ConnectionRefusedError):
-        dial("127.0.0.1", dead_port, ConnectOptions(), attempt())
+        dial("127.0.0.1", dead_port, TransportOptions(), attempt())
 
 
 def test_a_deadline_that_has_passed_connects_nowhere(port: int, script: Script) -> None:
     with pytest.raises(WebSocketTimeoutException):
-        dial("127.0.0.1", port, ConnectOptions(), attempt(0))
+        dial("127.0.0.1", port, TransportOptions(), attempt(0))
     assert script.asked == []
 
 
@@ -316,7 +316,7 @@ def test_cancel_from_another_thread_ends_a_connect_under_way(
     thread = threading.Thread(target=cancel, daemon=True)
     thread.start()
     with pytest.raises(WebSocketConnectionClosedException, match=f"connecting to {HOST}"):
-        dial(HOST, black_hole, ConnectOptions(), tried)
+        dial(HOST, black_hole, TransportOptions(), tried)
     assert time.monotonic() - cancelled_at[0] < 1
     thread.join()
 
@@ -325,7 +325,7 @@ def test_a_cancelled_attempt_dials_nowhere(port: int, script: Script) -> None:
     tried = attempt(None)
     tried.cancel()
     with pytest.raises(WebSocketConnectionClosedException):
-        dial("127.0.0.1", port, ConnectOptions(), tried)
+        dial("127.0.0.1", port, TransportOptions(), tried)
     assert script.asked == []
 
 
@@ -341,12 +341,12 @@ def test_a_cancel_between_the_start_of_a_connect_and_its_watch_is_seen(
 
     monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
     with pytest.raises(WebSocketConnectionClosedException):
-        dial("127.0.0.1", black_hole, ConnectOptions(), tried)
+        dial("127.0.0.1", black_hole, TransportOptions(), tried)
 
 
 def test_the_winner_is_handed_over_unwatched(listener: socket.socket, port: int) -> None:
     tried = attempt()
-    with dial("127.0.0.1", port, ConnectOptions(), tried) as sock:
+    with dial("127.0.0.1", port, TransportOptions(), tried) as sock:
         tried.cancel()
         peer, _ = listener.accept()
         with peer:
@@ -377,7 +377,7 @@ def test_an_exception_in_the_wait_closes_every_socket(
 
     monkeypatch.setattr(select, "poll", Poll)
     with pytest.raises(error):
-        dial(HOST, black_hole, ConnectOptions(), attempt())
+        dial(HOST, black_hole, TransportOptions(), attempt())
     assert [sock.fileno() for sock in script.sockets] == [-1, -1]
 
 
@@ -387,7 +387,7 @@ def test_a_refusal_keeps_its_class_and_tells_where_and_what_to_do(
     """Contract 6.5: failures carry `remote_ip`."""
     names(at("127.0.0.1", dead_port))
     with pytest.raises(ConnectionRefusedError) as caught:
-        dial(HOST, dead_port, ConnectOptions(), attempt())
+        dial(HOST, dead_port, TransportOptions(), attempt())
     error: Any = caught.value
     assert error.errno == errno.ECONNREFUSED
     assert error.remote_ip == "127.0.0.1"
@@ -407,11 +407,11 @@ def test_the_most_telling_error_of_all_addresses_is_raised(
         "127.0.0.4": errno.ETIMEDOUT,
     }
     with pytest.raises(ConnectionRefusedError, match="4 addresses tried") as caught:
-        dial(HOST, 1, ConnectOptions(), attempt())
+        dial(HOST, 1, TransportOptions(), attempt())
     assert vars(caught.value)["remote_ip"] == "127.0.0.3"
     script.answers["127.0.0.3"] = errno.EHOSTUNREACH
     with pytest.raises(TimeoutError) as timeout:
-        dial(HOST, 1, ConnectOptions(), attempt())
+        dial(HOST, 1, TransportOptions(), attempt())
     assert timeout.value.errno == errno.ETIMEDOUT
     assert not isinstance(timeout.value, WebSocketTimeoutException), "the kernel's, not ours"
 
@@ -420,11 +420,11 @@ def test_a_family_that_the_kernel_lacks_is_one_more_failure(
     port: int, names: Callable[..., None]
 ) -> None:
     names((9999, socket.SOCK_STREAM, 0, "", ("nowhere", port)), at("127.0.0.1", port))
-    dial(HOST, port, ConnectOptions(), attempt()).close()
+    dial(HOST, port, TransportOptions(), attempt()).close()
 
 
 def test_the_source_address_is_what_the_server_sees(listener: socket.socket, port: int) -> None:
-    options = ConnectOptions(source_address=("127.0.0.5", 0))
+    options = TransportOptions(source_address=("127.0.0.5", 0))
     with dial("127.0.0.1", port, options, attempt()):
         peer, seen = listener.accept()
         peer.close()
@@ -435,10 +435,10 @@ def test_addresses_of_another_family_than_the_source_are_skipped(
     port: int, names: Callable[..., None], script: Script
 ) -> None:
     names(at("::1", port), at("127.0.0.1", port))
-    options = ConnectOptions(source_address=("127.0.0.1", 0))
+    options = TransportOptions(source_address=("127.0.0.1", 0))
     dial(HOST, port, options, attempt()).close()
     assert script.asked == ["127.0.0.1"]
-    options = ConnectOptions(source_address=("::1", 0))
+    options = TransportOptions(source_address=("::1", 0))
     script.answers["::1"] = errno.ECONNREFUSED
     with pytest.raises(ConnectionRefusedError, match="1 address tried"):
         dial(HOST, port, options, attempt())
@@ -447,11 +447,11 @@ def test_addresses_of_another_family_than_the_source_are_skipped(
 def test_no_address_of_the_sources_family_is_said(port: int, names: Callable[..., None]) -> None:
     names(at("127.0.0.1", port))
     with pytest.raises(WebSocketAddressException, match="source_address"):
-        dial(HOST, port, ConnectOptions(source_address=("::1", 0)), attempt())
+        dial(HOST, port, TransportOptions(source_address=("::1", 0)), attempt())
 
 
 def test_a_source_address_of_another_machine_is_named(port: int) -> None:
-    options = ConnectOptions(source_address=("192.0.2.1", 0))
+    options = TransportOptions(source_address=("192.0.2.1", 0))
     with pytest.raises(OSError, match=r"source_address \('192.0.2.1', 0\)") as caught:
         dial("127.0.0.1", port, options, attempt())
     assert caught.value.errno == errno.EADDRNOTAVAIL
@@ -464,7 +464,7 @@ def test_a_fixed_source_port_serves_all_addresses_that_race(
         probe.bind(("127.0.0.1", 0))
         free = int(probe.getsockname()[1])
     names(at("127.0.0.1", black_hole), at("127.0.0.1", port))
-    options = ConnectOptions(source_address=("127.0.0.1", free))
+    options = TransportOptions(source_address=("127.0.0.1", free))
     with dial(HOST, port, options, attempt()) as sock:
         assert sock.getsockname() == ("127.0.0.1", free)
 
@@ -480,7 +480,7 @@ def test_descriptors_beyond_1024_work(port: int) -> None:
     try:
         while many[-1] < 1100:
             many.append(os.dup(null))
-        with dial("127.0.0.1", port, ConnectOptions(), attempt()) as sock:
+        with dial("127.0.0.1", port, TransportOptions(), attempt()) as sock:
             assert sock.fileno() > 1024
     finally:
         for descriptor in many:

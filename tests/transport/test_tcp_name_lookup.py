@@ -17,7 +17,7 @@ from websocket._exceptions import (
 )
 from websocket._transport.deadline import Attempt, Deadline
 from websocket._transport.names import look_up
-from websocket._transport.options import ConnectOptions
+from websocket._transport.options import TransportOptions
 from websocket._transport.tcp import dial
 
 HOST = "server.test"
@@ -66,7 +66,7 @@ def test_a_patched_lookup_is_honoured_and_called_by_position(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         where = listener.getsockname()
         resolver.outcome = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where)]
-        with dial(HOST, 4444, ConnectOptions(), attempt) as sock:
+        with dial(HOST, 4444, TransportOptions(), attempt) as sock:
             assert sock.getpeername() == where
     assert resolver.calls == [(HOST, 4444, 0, socket.SOCK_STREAM, socket.IPPROTO_TCP)]
 
@@ -79,7 +79,7 @@ def test_an_unknown_name_says_which_and_what_to_do(
 ) -> None:
     resolver.outcome = socket.gaierror(code, "text of the resolver")
     with pytest.raises(WebSocketAddressException) as caught:
-        dial(HOST, 80, ConnectOptions(), attempt)
+        dial(HOST, 80, TransportOptions(), attempt)
     assert HOST in str(caught.value)
     assert "text of the resolver" in str(caught.value)
     assert caught.value.hint is not None
@@ -91,7 +91,7 @@ def test_an_unknown_name_says_which_and_what_to_do(
 def test_what_is_no_host_name_is_an_address_error_too(attempt: Attempt, host: Any) -> None:
     """Contract section 1: also a TypeError from host handling."""
     with pytest.raises(WebSocketAddressException, match="cannot be looked up") as caught:
-        dial(host, 80, ConnectOptions(), attempt)
+        dial(host, 80, TransportOptions(), attempt)
     if isinstance(host, str):
         assert repr(host) in str(caught.value)
 
@@ -100,7 +100,7 @@ def test_a_lookup_without_addresses_is_an_address_error(
     resolver: Resolver, attempt: Attempt
 ) -> None:
     with pytest.raises(WebSocketAddressException, match=f"{HOST} gave no address"):
-        dial(HOST, 80, ConnectOptions(), attempt)
+        dial(HOST, 80, TransportOptions(), attempt)
 
 
 def test_a_literal_address_gives_itself(attempt: Attempt) -> None:
@@ -112,7 +112,7 @@ def test_a_lookup_that_hangs_ends_at_the_deadline(resolver: Resolver) -> None:
     resolver.go_on.clear()
     start = time.monotonic()
     with pytest.raises(WebSocketTimeoutException, match=f"looking up the name {HOST}"):
-        dial(HOST, 80, ConnectOptions(), Attempt(Deadline(0.1)))
+        dial(HOST, 80, TransportOptions(), Attempt(Deadline(0.1)))
     assert 0.09 <= time.monotonic() - start < 5
     assert resolver.threads[0].daemon, "or else it would hold up the exit of the interpreter"
 
@@ -128,7 +128,7 @@ def test_cancel_ends_a_lookup_that_hangs(resolver: Resolver) -> None:
     thread = threading.Thread(target=cancel, daemon=True)
     thread.start()
     with pytest.raises(WebSocketConnectionClosedException, match=f"looking up the name {HOST}"):
-        dial(HOST, 80, ConnectOptions(), attempt)
+        dial(HOST, 80, TransportOptions(), attempt)
     thread.join()
 
 
@@ -154,7 +154,7 @@ def test_a_cancel_during_a_lookup_without_deadline_takes_effect_after_it(
     thread = threading.Thread(target=cancel, daemon=True)
     thread.start()
     with pytest.raises(WebSocketConnectionClosedException):
-        dial(HOST, 80, ConnectOptions(), attempt)
+        dial(HOST, 80, TransportOptions(), attempt)
     thread.join()
 
 

@@ -18,7 +18,7 @@ from websocket._exceptions import (
     WebSocketTimeoutException,
 )
 from websocket._transport.deadline import Attempt, Deadline
-from websocket._transport.options import ConnectOptions
+from websocket._transport.options import TransportOptions
 from websocket._transport.tcp import dial_unix
 
 
@@ -64,7 +64,7 @@ def full(path: str) -> Iterator[str]:
 def test_the_socket_is_connected_blocks_and_has_no_timeout(
     listener: socket.socket, path: str
 ) -> None:
-    with dial_unix(path, ConnectOptions(), attempt()) as sock:
+    with dial_unix(path, TransportOptions(), attempt()) as sock:
         assert sock.gettimeout() is None
         peer, _ = listener.accept()
         with peer:
@@ -73,11 +73,11 @@ def test_the_socket_is_connected_blocks_and_has_no_timeout(
 
 
 def test_a_path_object_will_do(path: str) -> None:
-    dial_unix(Path(path), ConnectOptions(), attempt()).close()
+    dial_unix(Path(path), TransportOptions(), attempt()).close()
 
 
 def test_options_of_tcp_are_left_out_the_others_are_set(path: str) -> None:
-    options = ConnectOptions(
+    options = TransportOptions(
         sockopt=[
             (socket.SOL_TCP, socket.TCP_NODELAY, 1),
             (socket.SOL_SOCKET, socket.SO_PASSCRED, 1),
@@ -90,7 +90,7 @@ def test_options_of_tcp_are_left_out_the_others_are_set(path: str) -> None:
 def test_a_missing_path_says_which_and_what_to_do(tmp_path: Path) -> None:
     missing = str(tmp_path / "nobody")
     with pytest.raises(FileNotFoundError) as caught:
-        dial_unix(missing, ConnectOptions(), attempt())
+        dial_unix(missing, TransportOptions(), attempt())
     assert caught.value.errno == errno.ENOENT
     assert missing in str(caught.value)
     assert str(vars(caught.value)["hint"]) in str(caught.value)
@@ -101,18 +101,18 @@ def test_a_socket_without_a_server_is_refused(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as orphan:
         orphan.bind(str(tmp_path / "s"))
     with pytest.raises(ConnectionRefusedError):
-        dial_unix(str(tmp_path / "s"), ConnectOptions(), attempt())
+        dial_unix(str(tmp_path / "s"), TransportOptions(), attempt())
 
 
 def test_a_path_that_is_too_long_is_an_os_error() -> None:
     with pytest.raises(OSError, match="too long"):
-        dial_unix("/" + "x" * 300, ConnectOptions(), attempt())
+        dial_unix("/" + "x" * 300, TransportOptions(), attempt())
 
 
 def test_a_full_backlog_is_waited_for(listener: socket.socket, full: str) -> None:
     done: list[socket.socket] = []
     thread = threading.Thread(
-        target=lambda: done.append(dial_unix(full, ConnectOptions(), attempt()))
+        target=lambda: done.append(dial_unix(full, TransportOptions(), attempt()))
     )
     thread.start()
     while not done:
@@ -125,7 +125,7 @@ def test_a_full_backlog_is_waited_for(listener: socket.socket, full: str) -> Non
 def test_a_full_backlog_is_waited_for_until_the_deadline(full: str) -> None:
     start = time.monotonic()
     with pytest.raises(WebSocketTimeoutException, match=full):
-        dial_unix(full, ConnectOptions(), attempt(0.2))
+        dial_unix(full, TransportOptions(), attempt(0.2))
     assert 0.19 <= time.monotonic() - start < 5
 
 
@@ -134,11 +134,11 @@ def test_cancel_ends_the_wait_for_a_full_backlog(full: str) -> None:
     timer = threading.Timer(0.1, tried.cancel)
     timer.start()
     with pytest.raises(WebSocketConnectionClosedException):
-        dial_unix(full, ConnectOptions(), tried)
+        dial_unix(full, TransportOptions(), tried)
     timer.join()
 
 
 def test_a_platform_without_unix_sockets_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "AF_UNIX")
     with pytest.raises(WebSocketException, match="no unix sockets"):
-        dial_unix("/s", ConnectOptions(), attempt())
+        dial_unix("/s", TransportOptions(), attempt())

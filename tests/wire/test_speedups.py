@@ -93,7 +93,7 @@ def test_masking_refuses_what_makes_no_sense(
     "arguments",
     [
         (2, b"x"),
-        (2, "x", None),
+        (2, 5, None),
         (16, b"x", None),
         (-1, b"x", None),
         (2, b"x", b"abc"),

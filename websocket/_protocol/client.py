@@ -75,7 +75,7 @@ class ClientProtocol:
             extension=offers[0] if offers else None,
         )
         self._state = State(state)
-        self._head: HeadReader[Response] = HeadReader()
+        self._head: HeadReader = HeadReader()
         self._interim = 0
         self._refusal: tuple[Response, BodyReader] | None = None
         self._receiver = Receiver(max_size=max_size)

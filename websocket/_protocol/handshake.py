@@ -4,22 +4,43 @@ from __future__ import annotations
 
 import os
 from binascii import b2a_base64
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, Protocol, cast
+from collections import namedtuple
+from collections.abc import Iterable, Mapping
 
 from .._exceptions import WebSocketException
 from .._wire.http1 import (
     Headers,
     Request,
-    Response,
     check_header_name,
     check_header_value,
     is_token,
     parse_header_line,
 )
-from .._wire.urls import WebSocketURI, same_origin
-from .receiving import Inflating
-from .sending import Deflating
+from .._wire.urls import same_origin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NamedTuple, Protocol
+
+    from .._wire.http1 import Response
+    from .._wire.urls import WebSocketURI
+    from .receiving import Inflating
+    from .sending import Deflating
+
+    class Extending(Protocol):
+        """What is offered in Sec-WebSocket-Extensions, and what becomes of the answer."""
+
+        def offer(self) -> str:
+            """The value to send."""
+            ...
+
+        def agree(self, answer: str) -> tuple[Inflating, Deflating]:
+            """The two halves that the answer asks for; raises WebSocketException for a bad one."""
+            ...
+
+else:
+    Extending = object
 
 __all__ = ["Agreement", "Extending", "HeaderOption", "Opening", "accept_value", "header_lines"]
 
@@ -28,34 +49,30 @@ HeaderOption = Mapping[str, str | None] | Iterable[str] | str | None
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SECRETS = ("authorization", "cookie", "proxy-authorization")
 # A custom header of one of these names takes the place of the line that we would have sent.
+_UPGRADE = ("Connection", "Upgrade")
 _REPLACING = ("upgrade", "host", "origin", "connection", "user-agent")
 
 
-class Extending(Protocol):
-    """What is offered in Sec-WebSocket-Extensions, and what becomes of the answer."""
+if TYPE_CHECKING:
 
-    def offer(self) -> str:
-        """The value to send."""
-        ...
+    class Agreement(NamedTuple):
+        """What client and server settled in the opening handshake."""
 
-    def agree(self, answer: str) -> tuple[Inflating, Deflating]:
-        """The two halves that the answer asks for; raises WebSocketException for a bad answer."""
-        ...
+        subprotocol: str | None
+        inflater: Inflating | None
+        deflater: Deflating | None
 
-
-class Agreement(NamedTuple):
-    """What client and server settled in the opening handshake."""
-
-    subprotocol: str | None
-    inflater: Inflating | None
-    deflater: Deflating | None
+else:
+    Agreement = namedtuple("Agreement", "subprotocol inflater deflater")
 
 
 def accept_value(key: str) -> str:
     """What proves that the server has read our key (RFC 6455 4.2.2, 5.4)."""
-    import hashlib
-
-    digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
+    try:  # without OpenSSL, which takes longer to load than all the rest
+        engine: Any = __import__("_sha1")
+    except ImportError:  # a Python that was built without it
+        engine = __import__("hashlib")
+    digest: bytes = engine.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
     return b2a_base64(digest, newline=False).decode()
 
 
@@ -69,9 +86,10 @@ def header_lines(header: HeaderOption) -> list[tuple[str, str]]:
         return []
     if isinstance(header, str):
         return [parse_header_line(header)]
-    if not isinstance(header, Mapping):
+    if not _is_mapping(header):
         return [parse_header_line(line) for line in header]
-    given = cast("Mapping[str, str | None]", header)
+    given: Any = header
+    pairs: list[tuple[str, str]]
     pairs = [(name, value) for name, value in given.items() if value is not None]
     for name, value in pairs:
         check_header_name(name)
@@ -111,8 +129,8 @@ class Opening:
         self._suppress_origin = suppress_origin
         self._host = _checked(host, "host")
         self._suppress_host = suppress_host
-        self._connection = parse_header_line(connection or "Connection: Upgrade")
-        self._subprotocols = _subprotocols(subprotocols)
+        self._connection = parse_header_line(connection) if connection else _UPGRADE
+        self._subprotocols = _subprotocols(subprotocols) if subprotocols else []
         self._user_agent = _checked(user_agent, "user_agent")
         self._require_subprotocol = require_subprotocol
         self.authorization = _checked(authorization, "authorization")
@@ -138,45 +156,45 @@ class Opening:
         cookie = self._cookie_line(uri, at_home)
         if cookie and "Cookie" not in custom:
             custom.add("Cookie", cookie)
-        headers = Headers()
-        for name, value in self._own_lines(uri, at_home, custom):
-            if name.lower() in _REPLACING and name in custom:
-                for own in custom.get_all(name):
-                    headers.add(name, own)
-                del custom[name]
-            else:
-                headers.add(name, value)
-        for name, value in custom.raw_items():
-            headers.add(name, value)
-        return Request(uri.resource_name, headers)
+        lines = self._own_lines(uri, at_home, custom)
+        if custom:
+            lines = _replaced(lines, custom)
+            lines += custom.raw_items()
+        return Request(uri.resource_name, Headers(lines))
 
     def _own_lines(
         self, uri: WebSocketURI, at_home: bool, custom: Headers
-    ) -> Iterable[tuple[str, str]]:
+    ) -> list[tuple[str, str]]:
         """The lines that are ours to send, in the order of websocket-client, in front of the
         custom headers."""
-        yield "Upgrade", "websocket"
+        host = uri.host_header
+        lines = [("Upgrade", "websocket")]
         if not self._suppress_host:
-            yield "Host", self._host if at_home and self._host else uri.host_header
+            lines.append(("Host", self._host if at_home and self._host else host))
         if not self._suppress_origin:
-            yield "Origin", uri.origin if self._origin is None else self._origin
+            origin = self._origin
+            if origin is None:
+                origin = ("https://" if uri.secure else "http://") + host
+            lines.append(("Origin", origin))
         if "Sec-WebSocket-Key" not in custom:
-            yield "Sec-WebSocket-Key", self.key
+            lines.append(("Sec-WebSocket-Key", self.key))
         if "Sec-WebSocket-Version" not in custom:
-            yield "Sec-WebSocket-Version", "13"
-        yield self._connection
+            lines.append(("Sec-WebSocket-Version", "13"))
+        lines.append(self._connection)
         if self._subprotocols:
-            yield "Sec-WebSocket-Protocol", ",".join(self._subprotocols)
+            lines.append(("Sec-WebSocket-Protocol", ",".join(self._subprotocols)))
         if self._extension is not None:
-            yield "Sec-WebSocket-Extensions", self._extension.offer()
+            lines.append(("Sec-WebSocket-Extensions", self._extension.offer()))
         if self._user_agent is not None:
-            yield "User-Agent", self._user_agent
+            lines.append(("User-Agent", self._user_agent))
         if at_home and self.authorization and "Authorization" not in custom:
-            yield "Authorization", self.authorization
+            lines.append(("Authorization", self.authorization))
+        return lines
 
     def _cookie_line(self, uri: WebSocketURI, at_home: bool) -> str:
         stored = self._cookies(uri) if self._cookies is not None else ""
-        return "; ".join(part for part in (stored, self._cookie if at_home else None) if part)
+        own = self._cookie if at_home else None
+        return f"{stored}; {own}" if stored and own else stored or own or ""
 
     # --- the answer ------------------------------------------------------------------------------
 
@@ -186,18 +204,21 @@ class Opening:
             raise _refused(response, f"the version is {response.version}, expected HTTP/1.1")
         headers = response.headers
         for name, token in (("Upgrade", "websocket"), ("Connection", "upgrade")):
-            if token not in [each.lower() for each in _tokens(headers.get_all(name))]:
+            value = headers.get(name, "").lower()
+            if value != token and token not in _tokens([value]):
                 raise _refused(response, f"{name} is {headers.get(name)!r}, expected {token!r}")
-        expected = accept_value(self.key)
-        if headers.get("Sec-WebSocket-Accept") != expected:
-            got = headers.get("Sec-WebSocket-Accept")
+        got, expected = headers.get("Sec-WebSocket-Accept"), accept_value(self.key)
+        if got != expected:
             raise _refused(response, f"Sec-WebSocket-Accept is {got!r}, expected {expected!r}")
         subprotocol = self._accept_subprotocol(response)
         inflater, deflater = self._accept_extensions(response)
         return Agreement(subprotocol, inflater, deflater)
 
     def _accept_subprotocol(self, response: Response) -> str | None:
-        chosen = _tokens(response.headers.get_all("Sec-WebSocket-Protocol"))
+        answer = response.headers.get("Sec-WebSocket-Protocol")
+        if answer is None and not self._subprotocols:
+            return None
+        chosen = _tokens([answer or ""])
         by_line = _tokens(self._custom.get_all("Sec-WebSocket-Protocol"))
         asked = [*self._subprotocols, *by_line]
         if not chosen:
@@ -216,7 +237,7 @@ class Opening:
         return chosen[0].lower()
 
     def _accept_extensions(self, response: Response) -> tuple[Inflating | None, Deflating | None]:
-        answer = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
+        answer = response.headers.get("Sec-WebSocket-Extensions", "")
         if not answer.strip(" ,"):
             return None, None
         if self._extension is None:
@@ -229,6 +250,22 @@ class Opening:
             return self._extension.agree(answer)
         except WebSocketException as exc:
             raise _refused(response, str(exc)) from exc
+
+
+def _replaced(lines: list[tuple[str, str]], custom: Headers) -> list[tuple[str, str]]:
+    """Our lines, with the custom ones that take the place of some; those are removed there."""
+    result: list[tuple[str, str]] = []
+    for name, value in lines:
+        if name.lower() in _REPLACING and name in custom:
+            result += [(name, own) for own in custom.get_all(name)]
+            del custom[name]
+        else:
+            result.append((name, value))
+    return result
+
+
+def _is_mapping(header: object) -> bool:
+    return isinstance(header, Mapping)
 
 
 def _checked(value: str | None, what: str) -> str | None:

@@ -9,36 +9,32 @@ Push bytes in with `feed`, pull with one of three verbs:
 None means "not yet: at least `missing` more bytes". The verbs may be mixed: nothing is lost or
 comes twice, except that `next_message` leaves out the rest of a message that another verb has begun
 to hand out. What breaks RFC 6455 raises, as early as it can be known: a header before its payload,
-a text in the middle of its frame; a receiver that has raised is of no use any more. The first
-branch of `_next` is the common case, one final frame; every other case is a named helper below it.
+a text in the middle of its frame; a receiver that has raised is of no use any more.
+
+The common case, whole and plain messages, is parsed ahead by the batch into `ready`, from where any
+thread may take the next one; every other case goes frame by frame, in `_next`.
 """
 
 from __future__ import annotations
 
-import codecs
+from collections import deque
 from io import BytesIO
 from typing import Protocol
 
-from .._exceptions import WebSocketPayloadException, WebSocketProtocolException
+from .._wire.batches import encode_messages, frame_of, parse_fragments, parse_messages
 from .._wire.frames import (
-    BINARY,
     CLOSE,
     CONT,
-    OPCODE_NAMES,
     TEXT,
     Close,
     Frame,
     FrameDecoder,
     parse_close,
 )
+from .._wire.utf8 import Validator, not_utf8
+from .judging import Judging
 
 __all__ = ["Inflating", "Receiver"]
-
-_utf8_decoder = codecs.getincrementaldecoder("utf-8")
-
-# What cannot be compressed grows a little (RFC 7692 7.2.1, RFC 1951 3.2.4): a message of max_size
-# may travel in so many bytes more, beside an eighth.
-_EXPANSION = 64
 
 
 class Inflating(Protocol):
@@ -49,7 +45,7 @@ class Inflating(Protocol):
         ...
 
 
-class Receiver:
+class Receiver(Judging):
     """The receiving half of a connection; one thread at a time.
 
     `server` is True in the server's role, whose peer has to mask (RFC 6455 5.1). `max_size` bounds
@@ -72,14 +68,16 @@ class Receiver:
         self.check_utf8 = check_utf8
         self._tolerate_masks = tolerate_masks
         self._inflater = inflater
-        self._decoder = FrameDecoder()
+        self.decoder = FrameDecoder()
+        # Whole messages, parsed ahead: taken from the left, by `popleft`, one at a time.
+        self.ready: deque[str | bytes] = deque()
         self._idle = True  # no message is under way, nor a frame of which only a part has come
         # Of the message under way.
         self._begun = False
         self._kind = TEXT
         self._compressed = False
         self._size = 0
-        self._utf8: codecs.IncrementalDecoder | None = None
+        self._utf8: Validator | None = None
         self._collected: BytesIO | None = None  # what next_message holds of it
         self.unfinished = False  # a beginning of it was handed out by another verb
         # Of the frame of which only a part has come.
@@ -93,12 +91,12 @@ class Receiver:
     @property
     def missing(self) -> int:
         """At least so many bytes have to come before there is more to pull."""
-        return self._decoder.missing
+        return self.decoder.missing
 
     @property
     def at_border(self) -> bool:
         """Whether no byte of a frame is waiting in here for the rest of it."""
-        return self._decoder.at_border
+        return self.decoder.at_border
 
     def use(self, inflater: Inflating | None) -> None:
         """Take what the opening handshake agreed on."""
@@ -107,11 +105,53 @@ class Receiver:
     def feed(self, data: bytes) -> None:
         """Take bytes as they came; ignored behind the peer's close frame (RFC 6455 5.5.1)."""
         if self.peer_close is None:
-            self._decoder.feed(data)
+            self.decoder.feed(data)
 
     def give_back(self) -> bytes:
         """Let go of what was fed and not pulled: it never was here."""
-        return self._decoder.give_back()
+        messages: list[str | bytes] = []
+        try:
+            while True:  # from the right: another thread may be taking from the left
+                messages.append(self.ready.pop())
+        except IndexError:
+            pass
+        return encode_messages(reversed(messages)) + self.decoder.give_back()
+
+    def next_item(self) -> str | bytes | Frame | None:
+        """As `next_message`, but a plain message comes as what it is, without a frame."""
+        ready = self.ready
+        if not ready:
+            decoder = self.decoder
+            if self._detour or not self._idle or self._server:
+                return self._whole_text() or self.next_message()
+            if decoder.position == len(decoder.buffer):
+                decoder.missing = 2
+                return None
+            messages, decoder.position = parse_messages(
+                decoder.buffer,
+                decoder.position,
+                -1 if self.max_size is None else self.max_size,
+            )
+            if len(messages) == 1:
+                return messages[0]
+            ready.extend(messages)
+        try:
+            return ready.popleft()
+        except IndexError:  # there was none, or another thread has taken it
+            return self.next_message()
+
+    def _whole_text(self) -> str | None:
+        """A large text that is whole now, and was all of a message."""
+        opened = self.decoder.opened
+        if opened is None or not opened.fin or opened.rsv1 or self._drained or self._detour:
+            return None
+        try:
+            text = self.decoder.take_text()
+        except UnicodeDecodeError as exc:
+            raise not_utf8(exc) from exc
+        if text is not None:
+            self._judged, self._validated, self._idle, self._utf8 = False, 0, True, None
+        return text
 
     def next_message(self) -> Frame | None:
         """The next message as one frame, or the next control frame, or None."""
@@ -119,8 +159,10 @@ class Receiver:
             frame = self._first_in_line()
             if frame is not None or self._detour:
                 return frame
+        if self.ready:
+            return self._held_back()
         while True:
-            frame = self._next()
+            frame = self._next() if self._collected is None else self._next_run()
             if frame is None or (frame.fin and frame.opcode != CONT):  # control frames are final
                 return frame
             if self._collected is None:  # the first fragment
@@ -133,7 +175,7 @@ class Receiver:
 
     def next_frame(self) -> Frame | None:
         """The next frame; what another verb has taken and not handed out comes first."""
-        if self._put_back is not None or self._collected is not None:
+        if self.ready or self._put_back is not None or self._collected is not None:
             return self._held_back()
         frame = self._next()
         if frame is not None and not frame.fin:
@@ -146,10 +188,10 @@ class Receiver:
         frame = self.next_frame()
         if frame is not None:
             return frame
-        opened = self._decoder.opened
+        opened = self.decoder.opened
         if opened is None or opened.opcode >= CLOSE or self._is_compressed(opened):
             return None
-        data = self._decoder.drain()
+        data = self.decoder.drain()
         if not data:
             return None
         piece = Frame(CONT if self._drained else opened.opcode, data, False)
@@ -160,6 +202,7 @@ class Receiver:
 
     def put_back(self, message: Frame) -> None:
         """Have the next verb return this message once more."""
+        self.decoder.feed(self.give_back())  # messages parsed ahead are behind it
         self._put_back, self._detour = message, True
 
     def _first_in_line(self) -> Frame | None:
@@ -173,10 +216,16 @@ class Receiver:
                 return frame
         return None
 
-    def _held_back(self) -> Frame:
-        """The message that was put back, or the fragments that `next_message` holds, as one."""
+    def _held_back(self) -> Frame | None:
+        """The message that was put back or parsed ahead, or the fragments that `next_message`
+        holds, as one."""
         message, self._put_back = self._put_back, None
         self._detour = self.unfinished
+        if message is None and self.ready:
+            try:
+                return frame_of(self.ready.popleft())
+            except IndexError:  # another thread has taken it
+                return self.next_message()
         if message is None:
             assert self._collected is not None
             message = Frame(self._kind, self._collected.getvalue(), False)
@@ -184,101 +233,55 @@ class Receiver:
             self.unfinished = self._detour = True
         return message
 
+    def _next_run(self) -> Frame | None:
+        """The next frame; continuation frames that have come one behind the other as one."""
+        decoder = self.decoder
+        if decoder.opened is None and not self._compressed and not self._server:
+            limit = -1 if self.max_size is None else self.max_size - self._size
+            start = decoder.position
+            data, fin, decoder.position = parse_fragments(decoder.buffer, start, limit)
+            if decoder.position > start:
+                frame = Frame(CONT, data, fin)
+                self._take_data(frame)
+                self._idle = not self._begun
+                return frame
+        return self._next()
+
     def _next(self) -> Frame | None:
         """The next frame, checked; its data inflated and, if text, known to be UTF-8 so far."""
-        frame = self._decoder.next()
+        frame = self.decoder.next()
         if frame is None:
-            if self._decoder.opened is not None:
-                self._look_ahead(self._decoder.opened)
+            if self.decoder.opened is not None:
+                self._look_ahead(self.decoder.opened)
             return None
-        if (
-            self._idle
-            and frame.fin
-            and 0 < frame.opcode < 3
-            and frame.masked is self._server
-            and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
-            and (self.max_size is None or len(frame.data) <= self.max_size)
-        ):
-            if frame.opcode == TEXT and self.check_utf8:
-                try:
-                    frame.text = frame.data.decode()
-                except UnicodeDecodeError as exc:
-                    raise _not_utf8(exc) from exc
-            return frame
-        return self._next_other(frame)
-
-    # --- every case but the common one ---------------------------------------------------------
-
-    def _next_other(self, frame: Frame) -> Frame:
         if self._judged:
             self._judged = False
         else:
             self._judge(frame, len(frame.data))
         if frame.opcode == CLOSE:
             self.peer_close = parse_close(frame.data)
-            self.give_back()
+            self.decoder.give_back()
         elif frame.opcode < CLOSE:
             self._take_data(frame)
         self._idle = not self._begun
         return frame
 
+    # --- one frame -------------------------------------------------------------------------------
+
     def _look_ahead(self, opened: Frame) -> None:
         """Judge the header of the opened frame, and its text as far as it has come."""
         if not self._judged:
-            self._judge(opened, self._decoder.announced)
+            self._judge(opened, self.decoder.announced)
             self._judged = True
             self._idle = False
         kind = self._kind if opened.opcode == CONT else opened.opcode
-        if kind == TEXT and self.check_utf8 and not self._is_compressed(opened):
-            piece = self._decoder.peek()
-            self._validate(piece, False)
-            self._validated += len(piece)
-
-    def _is_compressed(self, opened: Frame) -> bool:
-        return self._compressed if opened.opcode == CONT else opened.rsv1
-
-    def _judge(self, frame: Frame, length: int) -> None:
-        """RFC 6455 5.2 to 5.5, as far as a header can break them."""
-        opcode = frame.opcode
-        if opcode not in OPCODE_NAMES:
-            raise WebSocketProtocolException(f"Invalid opcode {opcode}")
-        # RFC 7692 6: RSV1 marks the first frame of a compressed message, and no other.
-        compressed = frame.rsv1 and self._inflater is not None and opcode in (TEXT, BINARY)
-        if frame.rsv2 or frame.rsv3 or (frame.rsv1 and not compressed):
-            name = OPCODE_NAMES[opcode]
-            raise WebSocketProtocolException(
-                f"rsv is not implemented, yet: a {name} frame has a reserved bit set"
-            )
-        if frame.masked is not self._server and not self._tolerate_masks:
-            expected = "masked" if self._server else "unmasked"
-            raise WebSocketProtocolException(f"Invalid mask: expected {expected} frames")
-        if opcode >= CLOSE:
-            self._judge_control(frame, length)
+        if self.decoder.seems_fine and self._utf8 is None:
             return
-        if (opcode == CONT) is not self._begun:
-            expected = "a text or binary frame" if opcode == CONT else "a continuation frame"
-            raise WebSocketProtocolException(
-                f"Illegal frame: {OPCODE_NAMES[opcode]}, expected {expected}"
-            )
-        if self._is_compressed(frame):
-            length -= _EXPANSION + (length >> 3)
-        self._limit(self._size + length)
-
-    def _judge_control(self, frame: Frame, length: int) -> None:
-        name = OPCODE_NAMES[frame.opcode]
-        if not frame.fin:
-            raise WebSocketProtocolException(f"Invalid {name} frame: fragmented (RFC 6455 5.5)")
-        if length > 125:
-            raise WebSocketProtocolException(
-                f"Invalid {name} frame: {length} bytes, expected at most 125 (RFC 6455 5.5)"
-            )
-
-    def _limit(self, size: int) -> None:
-        if self.max_size is not None and size > self.max_size:
-            raise WebSocketPayloadException(
-                f"Message too big: {size} bytes or more, max_size is {self.max_size}",
-                close_code=1009,
-            )
+        if kind == TEXT and self.check_utf8 and not self._is_compressed(opened):
+            self._utf8 = self._utf8 or Validator()
+            with self.decoder.peek() as piece:
+                self._validated += len(piece)
+                self._utf8.check(piece, False)
 
     def _take_data(self, frame: Frame) -> None:
         """A data frame that is allowed here: inflate, validate, move on in the message."""
@@ -291,7 +294,7 @@ class Receiver:
             frame.rsv1 = False
             self._limit(self._size + len(frame.data))
         if self._kind == TEXT and self.check_utf8:
-            self._validate(frame.data[self._validated :], frame.fin)
+            self._validate(frame)
         if self._drained:  # its beginning was handed out: this is a continuation of that
             frame.opcode = CONT
         self._size += len(frame.data) + self._drained
@@ -301,17 +304,13 @@ class Receiver:
             self._size = 0
             self._utf8 = None
 
-    def _validate(self, piece: bytes, final: bool) -> None:
-        if self._utf8 is None:
-            self._utf8 = _utf8_decoder()
-        try:
-            self._utf8.decode(piece, final)
-            held = self._utf8.getstate()[0]
-            if held[:1] == b"\xed" and held[1:] > b"\x9f":  # half a surrogate: CPython waits on
-                held.decode()
-        except UnicodeDecodeError as exc:
-            raise _not_utf8(exc) from exc
-
-
-def _not_utf8(exc: UnicodeDecodeError) -> WebSocketPayloadException:
-    return WebSocketPayloadException(f"cannot decode: a text is not UTF-8 ({exc.reason})")
+    def _validate(self, frame: Frame) -> None:
+        """The rest of a text frame, as far as it has not been looked at."""
+        if frame.opcode == TEXT and frame.fin and self._utf8 is None:
+            try:
+                frame.text = frame.data.decode()
+            except UnicodeDecodeError as exc:
+                raise not_utf8(exc) from exc
+        else:
+            self._utf8 = self._utf8 or Validator()
+            self._utf8.check(frame.data[self._validated :], frame.fin)

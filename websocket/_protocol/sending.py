@@ -53,17 +53,29 @@ class Sender:
         deflater: Deflating | None = None,
     ):
         self.our_close: Close | None = None  # a latch: our close frame, or 1006 after half a frame
-        self.get_mask_key = get_mask_key
+        self._get_mask_key = get_mask_key
         self._server = server
         self._deflater = deflater
         self._compressing = False  # the message under way
+        self.plain = False  # whether a message is one masked frame and nothing else
+        self._judge()
 
     def use(self, deflater: Deflating | None) -> None:
         """Take what the opening handshake agreed on."""
         self._deflater = deflater
+        self._judge()
+
+    def use_keys(self, get_mask_key: Callable[[int], bytes | str] | None) -> None:
+        """Take masking keys from somewhere else; None for the system's random source."""
+        self._get_mask_key = get_mask_key
+        self._judge()
+
+    def _judge(self) -> None:
+        special = self._server or self._deflater or self._get_mask_key or self.our_close
+        self.plain = not special
 
     def message(
-        self, opcode: int, payload: Payload, fin: bool = True, compress: bool = True
+        self, opcode: int, payload: Payload | str, fin: bool = True, compress: bool = True
     ) -> bytes:
         """One frame of data on the wire: a whole message, or a fragment (its `opcode` then CONT
         behind the first); raises WebSocketConnectionClosedException behind our close."""
@@ -73,9 +85,11 @@ class Sender:
             return self._message(opcode, payload, fin, compress)
         return encode_frame(opcode, payload, self._key(), fin)
 
-    def _message(self, opcode: int, payload: Payload, fin: bool, compress: bool) -> bytes:
+    def _message(self, opcode: int, payload: Payload | str, fin: bool, compress: bool) -> bytes:
         """The same where compression was agreed on: the first fragment decides for all."""
         assert self._deflater is not None
+        if isinstance(payload, str):
+            payload = payload.encode()
         first = opcode != CONT
         rsv = 0
         if compress if first else self._compressing:
@@ -114,20 +128,24 @@ class Sender:
             return b""  # one close frame on the wire, ever
         frame = encode_frame(CLOSE, payload, self._key())
         said = payload[2:].decode(errors="replace")
-        self.our_close = Close(code if code and payload else NO_STATUS, said)
+        self._end(Close(code if code and payload else NO_STATUS, said))
         return frame
 
     def abandon(self) -> None:
         """Nothing may follow: a frame was sent half, or the transport is gone."""
         if self.our_close is None:
-            self.our_close = Close(ABNORMAL, "")
+            self._end(Close(ABNORMAL, ""))
+
+    def _end(self, said: Close) -> None:
+        self.our_close = said
+        self.plain = False
 
     def _key(self) -> bytes | None:
         if self._server:
             return None
-        if self.get_mask_key is None:
+        if self._get_mask_key is None:
             return fresh_key()
-        key = self.get_mask_key(4)
+        key = self._get_mask_key(4)
         raw = key.encode("latin-1") if isinstance(key, str) else bytes(key)
         if len(raw) != 4:
             raise ValueError(f"the mask key function gave {len(raw)} bytes, expected 4")

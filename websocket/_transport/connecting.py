@@ -9,25 +9,50 @@ One `Attempt` covers all of it: its deadline, and the wish of another thread to 
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple, NoReturn, Protocol
+import os
 
 from .._exceptions import WebSocketException, WebSocketTimeoutException
-from .._wire.http1 import Request, Response
-from .._wire.urls import WebSocketURI, resolve_location, same_origin
-from .deadline import Attempt
+from .._logging import debug
+from .._wire import patterns
+from .._wire.urls import resolve_location, same_origin
 from .exchange import REDIRECTS, exchange, refuse
-from .options import ConnectOptions
-from .proxies import choose_proxy
-from .proxy_route import reach_through
+from .proxy_environment import environment_proxy
 from .sockets import as_stream, speaks_tls, start_tls
-from .streams import PlainStream, Stream
+from .streams import PlainStream
 from .tcp import dial, dial_unix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn, Protocol
+
+    from .._wire.http1 import Request, Response
+    from .._wire.urls import WebSocketURI
+    from .deadline import Attempt
+    from .options import TransportOptions
+    from .streams import Stream
+
+    class Opener(Protocol):
+        """What knows the request to send; `Opening` of the protocol floor, with the cookies."""
+
+        uri: WebSocketURI
+
+        def request(self, uri: WebSocketURI) -> Request:
+            """The opening request for this hop."""
+            ...
+
+        def note(self, uri: WebSocketURI, response: Response) -> None:
+            """Look at a response: 101, redirect or refusal."""
+            ...
+
+        def answer(self, uri: WebSocketURI, response: Response) -> bool:
+            """Whether there are credentials for the challenge of a 401 that are worth a try."""
+            ...
+
 
 __all__ = [
     "REDIRECTS",
     "Opened",
-    "Opener",
     "as_stream",
     "open_connection",
     "open_stream",
@@ -35,38 +60,35 @@ __all__ = [
 ]
 
 
-class Opener(Protocol):
-    """What knows the request to send; `Opening` of the protocol floor, with the user's cookies."""
-
-    uri: WebSocketURI
-
-    def request(self, uri: WebSocketURI) -> Request:
-        """The opening request for this hop."""
-        ...
-
-    def note(self, uri: WebSocketURI, response: Response) -> None:
-        """Look at a response: 101, redirect or refusal."""
-        ...
-
-    def answer(self, uri: WebSocketURI, response: Response) -> bool:
-        """Whether there are credentials for the challenge of a 401 that are worth another try."""
-        ...
+_user_info = patterns.sub(r"(?s)//.*@")
 
 
-class Opened(NamedTuple):
+class Opened:
     """A stream with the 101 behind it, and what was said on the way."""
 
-    stream: Stream
-    request: Request
-    response: Response
-    uri: WebSocketURI
+    __slots__ = ("request", "response", "stream", "uri")
+
+    def __init__(self, stream: Stream, request: Request, response: Response, uri: WebSocketURI):
+        self.stream = stream
+        self.request = request
+        self.response = response
+        self.uri = uri
 
 
-def open_connection(opener: Opener, options: ConnectOptions, attempt: Attempt) -> Opened:
-    """Dial, shake hands, follow redirects; raises what is in the way, and leaves nothing open."""
+def open_connection(
+    opener: Opener,
+    options: TransportOptions,
+    attempt: Attempt,
+    opens: Callable[..., Stream] | None = None,
+) -> Opened:
+    """Dial, shake hands, follow redirects; raises what is in the way, and leaves nothing open.
+
+    `opens` takes the place of `open_stream` for who wants to see each of its steps.
+    """
     uri, hops, first = opener.uri, 0, True
     while True:
-        stream = open_stream(uri, options, attempt, first, same_origin(uri, opener.uri))
+        home = same_origin(uri, opener.uri)
+        stream = (opens or open_stream)(uri, options, attempt, first, home)
         try:
             request = opener.request(uri)
             response = exchange(stream, request, options, attempt)
@@ -108,7 +130,7 @@ def _give_up(stream: Stream, exc: BaseException, attempt: Attempt, doing: str) -
 
 def open_stream(
     uri: WebSocketURI,
-    options: ConnectOptions,
+    options: TransportOptions,
     attempt: Attempt,
     first: bool = True,
     at_home: bool = True,
@@ -133,7 +155,7 @@ def open_stream(
     return stream
 
 
-def _reach(uri: WebSocketURI, options: ConnectOptions, attempt: Attempt, at_home: bool) -> Stream:
+def _reach(uri: WebSocketURI, options: TransportOptions, attempt: Attempt, at_home: bool) -> Stream:
     """A stream that leads to the server, whatever is in between, before its own TLS."""
     unix_path = uri.unix_path or (options.unix_socket if at_home else None)
     if unix_path is not None:
@@ -141,10 +163,26 @@ def _reach(uri: WebSocketURI, options: ConnectOptions, attempt: Attempt, at_home
     host, port = uri.host, uri.port
     if at_home and options.address is not None:
         host, port = options.address
+    if _is_direct(options, uri.secure):
+        debug(f"proxy for {host}:{port}: none (none is configured)")
+        return PlainStream(dial(host, port, options, attempt))
+    # Here, since few programs need them.
+    from .proxies import choose_proxy
+    from .proxy_route import reach_through
+
     proxy = choose_proxy(host, port, uri.secure, options)
     if proxy is None:
         return PlainStream(dial(host, port, options, attempt))
     return reach_through(proxy, host, port, options, attempt)
+
+
+def _is_direct(options: TransportOptions, secure: bool) -> bool:
+    """Whether nobody has said a word about proxies."""
+    return (
+        options.proxy is None
+        and not options.http_proxy_host
+        and environment_proxy(secure, os.environ) is None
+    )
 
 
 # --- redirects ------------------------------------------------------------------------------------
@@ -174,5 +212,5 @@ def _redirected(uri: WebSocketURI, response: Response) -> WebSocketURI:
 
 def _without_secrets(location: str) -> str:
     """A target as errors may show it: no user info, no query."""
-    bare = re.sub(r"//.*@", "//***@", location, flags=re.DOTALL).partition("?")[0]
+    bare = _user_info("//***@", location).partition("?")[0]
     return bare if len(bare) <= 100 else bare[:100] + "..."

@@ -5,15 +5,24 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from typing import Protocol
 
 from websocket._exceptions import (
     WebSocketConnectionClosedException,
     WebSocketException,
     WebSocketTimeoutException,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Protocol
+
+    class Shutdownable(Protocol):
+        """What `Attempt` asks of a socket that it watches."""
+
+        def shutdown(self, how: int, /) -> object: ...
+
 
 __all__ = ["Attempt", "Deadline", "shut_down"]
 
@@ -42,12 +51,6 @@ class Deadline:
 
     def __repr__(self) -> str:
         return f"Deadline({self.seconds!r}, remaining={self.remaining()!r})"
-
-
-class Shutdownable(Protocol):
-    """What `Attempt` asks of a socket that it watches."""
-
-    def shutdown(self, how: int, /) -> object: ...
 
 
 class Attempt:
@@ -111,7 +114,7 @@ class Attempt:
         """
         if self._cancelled:
             raise self._closed(doing)
-        if self.deadline.expired:
+        if self.deadline.at is not None and self.deadline.expired:
             raise WebSocketTimeoutException(
                 f"Timed out after {self.deadline.seconds:g} s while {doing}"
             )

@@ -39,6 +39,11 @@ class DuckStream:
             except OSError as exc:
                 self._stumble(exc, True, deadline)
 
+    def read_into(self, room: memoryview, deadline: Deadline | None = None) -> int:
+        data = self.read(len(room), False, deadline)  # a double may have no `recv_into`
+        room[: len(data)] = data
+        return len(data)
+
     def _timed(self, call: Any, argument: Any, deadline: Deadline | None) -> Any:
         if deadline is None:
             return call(argument)

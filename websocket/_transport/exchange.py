@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
+from .. import _logging
 from .._exceptions import (
     WebSocketBadStatusException,
     WebSocketConnectionClosedException,
     WebSocketException,
     WebSocketTimeoutException,
 )
-from .._logging import dump, isEnabledForTrace, redact_head
-from .._wire.http1 import BodyReader, HeadReader, Request, Response, encode_request, encode_response
-from .deadline import Attempt, Deadline
-from .options import ConnectOptions
-from .streams import Stream
+from .._wire.http1 import BodyReader, HeadReader, encode_request, encode_response
+from .deadline import Deadline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from .._wire.http1 import Request, Response
+    from .deadline import Attempt
+    from .options import TransportOptions
+    from .streams import Stream
 
 __all__ = ["REDIRECTS", "exchange", "read_body", "refuse"]
 
@@ -46,7 +51,7 @@ _HINTS = {
 def exchange(
     stream: Stream,
     request: Request,
-    options: ConnectOptions,
+    options: TransportOptions,
     attempt: Attempt,
     *,
     hide: tuple[str, ...] = (),
@@ -57,14 +62,16 @@ def exchange(
     also where the other side repeats them.
     """
     head = encode_request(request)
-    _trace("request header", head, hide)
+    if _logging.tracing:
+        _trace("request header", head, hide)
     deadline = attempt.deadline if attempt.deadline.at is not None else None
     try:
         stream.write(head, deadline)
         for _ in range(options.max_interim + 1):
             reader = HeadReader("response", options.max_head, options.max_head_lines)
             response = _read_head(stream, reader, attempt, deadline)
-            _trace("response header", encode_response(response), hide)
+            if _logging.tracing:
+                _trace("response header", encode_response(response), hide)
             if response.status == 101 or response.status >= 200:
                 return response
     except WebSocketConnectionClosedException as exc:
@@ -78,15 +85,14 @@ def exchange(
 
 
 def _trace(title: str, head: bytes, hide: tuple[str, ...]) -> None:
-    if isEnabledForTrace():
-        text = redact_head(head.decode())
-        for secret in hide:
-            text = text.replace(secret, "<hidden>")
-        dump(title, text)
+    text = _logging.redact_head(head.decode())
+    for secret in hide:
+        text = text.replace(secret, "<hidden>")
+    _logging.dump(title, text)
 
 
 def _read_head(
-    stream: Stream, reader: HeadReader[Response], attempt: Attempt, deadline: Deadline | None
+    stream: Stream, reader: HeadReader, attempt: Attempt, deadline: Deadline | None
 ) -> Response:
     begun = False
     while True:
@@ -100,11 +106,12 @@ def _read_head(
         taken = reader.feed(data)
         if taken is not None:
             stream.give_back(data[taken:])
-            return reader.head()
+            response: Response = reader.head()
+            return response
 
 
 def refuse(
-    stream: Stream, response: Response, options: ConnectOptions, attempt: Attempt
+    stream: Stream, response: Response, options: TransportOptions, attempt: Attempt
 ) -> NoReturn:
     """Read the body of a response that is neither 101 nor a redirect, and raise what it means."""
     response.body = read_body(stream, response, options.max_body, attempt)

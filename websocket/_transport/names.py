@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import Any
 
 from websocket._exceptions import WebSocketAddressException, WebSocketException
 
 from .deadline import Attempt
 
-__all__ = ["AddressInfo", "look_up"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-# (family, type, proto, canonical name, socket address), as `socket.getaddrinfo` gives them.
-AddressInfo = tuple[int, int, int, str, Any]
+    # (family, type, proto, canonical name, socket address), as `socket.getaddrinfo` gives them.
+    AddressInfo = tuple[int, int, int, str, Any]
+else:
+    AddressInfo = tuple
+
+__all__ = ["AddressInfo", "look_up"]
 
 _LOOKUP_REMEDIES = {
     socket.EAI_NONAME: "is the host name in the URL spelled right?",
@@ -30,6 +35,9 @@ def look_up(host: str, port: int, attempt: Attempt) -> list[AddressInfo]:
     """
     doing = f"looking up the name {host}"
     attempt.check(doing)
+    literal = _as_literal(host, port)
+    if literal is not None:
+        return [literal]
     try:
         if attempt.deadline.at is None:
             return _ask(host, port)
@@ -45,6 +53,24 @@ def look_up(host: str, port: int, attempt: Attempt) -> list[AddressInfo]:
             f"{host!r} port {port!r} cannot be looked up: {exc}",
             hint="a host is a name or an address without scheme, path or brackets",
         ) from exc
+
+
+def _as_literal(host: str, port: int) -> AddressInfo | None:
+    """What the resolver would say of an IPv4 or IPv6 address without a zone; None for names."""
+    # Programs put functions of their own in the place of the resolver: they shall see all hosts.
+    if getattr(socket.getaddrinfo, "__module__", None) != "socket":
+        return None
+    try:
+        if not 0 < port < 65536:
+            return None
+        if ":" not in host:
+            socket.inet_pton(socket.AF_INET, host)
+            return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port)
+        packed = socket.inet_pton(socket.AF_INET6, host)
+    except (OSError, TypeError, ValueError):
+        return None
+    where = (socket.inet_ntop(socket.AF_INET6, packed), port, 0, 0)
+    return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where
 
 
 def _ask(host: str, port: int) -> list[AddressInfo]:

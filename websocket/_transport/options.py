@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Literal
 
-__all__ = ["ConnectOptions", "ProxyChoice"]
+    # None: the `http_proxy_*` options, then the environment; False: no proxy; a URL; or who tells
+    # it when called with host, port and whether TLS will be spoken.
+    ProxyChoice = Literal[False] | str | Callable[[str, int, bool], str | None] | None
 
-# None: the `http_proxy_*` options, then the environment; False: no proxy; a URL; or who tells it
-# when called with host, port and whether TLS will be spoken.
-ProxyChoice = Literal[False] | str | Callable[[str, int, bool], str | None] | None
+__all__ = ["TransportOptions"]
 
 
-class ConnectOptions:
+class TransportOptions:
     """Options of one connection attempt; durations are seconds, sizes are bytes.
 
     The deadline of the attempt itself is not here but in `Attempt`; `socket` is a connected socket,

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .._logging import debug, warning
-from .options import ConnectOptions
-from .proxy_choice import bypasses, environment_proxy, no_proxy_entries, split_proxy_url
+from .options import TransportOptions
+from .proxy_choice import bypasses, no_proxy_entries, split_proxy_url
+from .proxy_environment import environment_proxy
 from .proxy_errors import proxy_exception, python_socks_class
 
-__all__ = ["Proxy", "choose_proxy", "sslopt_for"]
+__all__ = ["Proxy", "choose_by_rule", "choose_proxy", "sslopt_for"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SOCKS_PORT = 1080
@@ -50,7 +51,7 @@ def choose_proxy(
     host: str,
     port: int,
     secure: bool,
-    options: ConnectOptions,
+    options: TransportOptions,
     environ: Mapping[str, str] = os.environ,
 ) -> Proxy | None:
     """The proxy for a connection to `host` and `port`, None for a direct one.
@@ -60,14 +61,19 @@ def choose_proxy(
     two. Logs which proxy it is and why. Raises WebSocketProxyException (a ValueError, too) for one
     that is described in a way that cannot work.
     """
-    found, rule = _choose(host, port, secure, options, environ)
+    found, rule = choose_by_rule(host, port, secure, options, environ)
     debug(f"proxy for {host}:{port}: {found or 'none'} ({rule})")
     return found
 
 
-def _choose(
-    host: str, port: int, secure: bool, options: ConnectOptions, environ: Mapping[str, str]
+def choose_by_rule(
+    host: str,
+    port: int,
+    secure: bool,
+    options: TransportOptions,
+    environ: Mapping[str, str] = os.environ,
 ) -> tuple[Proxy | None, str]:
+    """As `choose_proxy`, and the rule that decided, in words."""
     if options.proxy is False:
         return None, "proxy=False"
     explicit = options.proxy is not None
@@ -90,7 +96,7 @@ def _choose(
 
 
 def _from_argument(
-    host: str, port: int, secure: bool, options: ConnectOptions
+    host: str, port: int, secure: bool, options: TransportOptions
 ) -> tuple[Proxy | None, str]:
     choice, rule = options.proxy, "proxy="
     if callable(choice):
@@ -105,7 +111,7 @@ def _from_argument(
     return proxy, rule
 
 
-def _from_parts(options: ConnectOptions) -> Proxy:
+def _from_parts(options: TransportOptions) -> Proxy:
     scheme = "http" if options.proxy_type is None else options.proxy_type
     if scheme not in SCHEMES:
         raise proxy_exception(
@@ -195,7 +201,7 @@ def _checked(proxy: Proxy, source: str) -> Proxy:
     return proxy
 
 
-def sslopt_for(options: ConnectOptions) -> Mapping[str, Any]:
+def sslopt_for(options: TransportOptions) -> Mapping[str, Any]:
     """How to speak TLS with a proxy: `proxy_sslopt`, else whom `sslopt` trusts, no client key."""
     if options.proxy_sslopt is not None:
         return options.proxy_sslopt

@@ -1,48 +1,32 @@
-"""Which proxy the environment names, and which hosts are reached without one."""
+"""Which hosts are reached without a proxy, and the parts of a proxy's URL."""
 
 from __future__ import annotations
 
-import re
 import socket
-from collections.abc import Mapping, Sequence
 
-from .._wire.urls import WebSocketURI, parse_uri
+from .._wire import patterns
+from .._wire.urls import parse_uri
 
-__all__ = ["bypasses", "environment_proxy", "in_network", "no_proxy_entries", "split_proxy_url"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
+    from .._wire.urls import WebSocketURI
 
-_separators = re.compile(r"[,\s]+")
-_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://").match
-_hostport = re.compile(r"(\[[^\]]*\]|[^:]*):([0-9]+)").fullmatch
-
-# In this order; the first that is set decides, even if it is empty: that means "none".
-_VARIABLES = {
-    False: ("ws_proxy", "http_proxy", "all_proxy"),
-    True: ("wss_proxy", "https_proxy", "all_proxy"),
-}
+__all__ = ["bypasses", "in_network", "no_proxy_entries", "split_proxy_url"]
 
 
-def environment_proxy(secure: bool, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """(proxy URL, name of the variable that says so) for a ws or, if `secure`, a wss connection.
-
-    None if the environment names no proxy. Names in lower case win over those in upper case.
-    """
-    for name in _VARIABLES[secure]:
-        for variable in (name, name.upper()):
-            # Under CGI the client of the web server sets HTTP_PROXY by a header (CVE-2016-1000110).
-            if variable == "HTTP_PROXY" and "REQUEST_METHOD" in environ:
-                continue
-            if variable in environ:
-                url = "".join(environ[variable].split())
-                return (url, variable) if url else None
-    return None
+_entries = patterns.split(r"[,\s]+")
+_scheme = patterns.match(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
+_hostport = patterns.fullmatch(r"(\[[^\]]*\]|[^:]*):([0-9]+)")
+_authority = patterns.match(r"[^/?#]*")
 
 
 def no_proxy_entries(given: Sequence[str] | str | None, environ: Mapping[str, str]) -> list[str]:
     """What `http_no_proxy` lists, a str as a comma list; if it is empty, what `no_proxy` says."""
     text = given if isinstance(given, str) else ",".join(given or ())
     text = text or environ.get("no_proxy", environ.get("NO_PROXY", ""))
-    return [entry for entry in _separators.split(text) if entry]
+    return [entry for entry in _entries(text) if entry]
 
 
 def bypasses(host: str, port: int, entries: Sequence[str]) -> str | None:
@@ -92,7 +76,7 @@ def split_proxy_url(url: str) -> tuple[str, str, int | None, tuple[str, str] | N
     scheme, rest = (
         (found[1].lower(), url[found.end() :]) if found else ("http", url.removeprefix("//"))
     )
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    authority = _authority(rest)[0]
     try:
         parts: WebSocketURI = parse_uri("ws://" + authority)
     except ValueError as exc:

@@ -7,7 +7,7 @@ import socket
 from .._exceptions import WebSocketException, WebSocketProxyException, WebSocketTimeoutException
 from .deadline import Attempt
 from .names import look_up
-from .options import ConnectOptions
+from .options import TransportOptions
 from .proxies import Proxy, sslopt_for
 from .proxy_errors import at_the_proxy, python_socks_class
 from .proxy_tunnels import connect_by_http, connect_by_socks, require_python_socks
@@ -21,7 +21,7 @@ _SOCKS_PATIENCE = 60.0  # seconds, where nobody has set a timeout: as it was in 
 
 
 def reach_through(
-    proxy: Proxy, host: str, port: int, options: ConnectOptions, attempt: Attempt
+    proxy: Proxy, host: str, port: int, options: TransportOptions, attempt: Attempt
 ) -> Stream:
     """A stream to `host` and `port` through a proxy; SOCKS 4 and 5 are told addresses."""
     socks = proxy.scheme.startswith("socks")
@@ -59,7 +59,7 @@ def _addresses(host: str, port: int, proxy: Proxy, attempt: Attempt) -> list[str
 
 
 def _tunnel(
-    proxy: Proxy, host: str, port: int, options: ConnectOptions, attempt: Attempt
+    proxy: Proxy, host: str, port: int, options: TransportOptions, attempt: Attempt
 ) -> Stream:
     """One connection to the proxy and the conversation that makes a tunnel of it."""
     try:

@@ -10,7 +10,7 @@ from .._logging import debug
 from .._wire.http1 import Request, Response
 from .deadline import Attempt
 from .exchange import exchange, read_body
-from .options import ConnectOptions
+from .options import TransportOptions
 from .proxies import Proxy
 from .proxy_errors import proxy_exception, python_socks_class
 from .streams import Stream
@@ -38,7 +38,7 @@ _GET_PYTHON_SOCKS = (
 
 
 def connect_by_http(
-    stream: Stream, proxy: Proxy, host: str, port: int, options: ConnectOptions, attempt: Attempt
+    stream: Stream, proxy: Proxy, host: str, port: int, options: TransportOptions, attempt: Attempt
 ) -> None:
     """Ask the proxy for a tunnel; bytes behind its answer stay in the stream.
 
@@ -66,7 +66,7 @@ def _bracketed(host: str) -> str:
 
 
 def _refuse(
-    stream: Stream, response: Response, proxy: Proxy, options: ConnectOptions, attempt: Attempt
+    stream: Stream, response: Response, proxy: Proxy, options: TransportOptions, attempt: Attempt
 ) -> None:
     response.body = read_body(stream, response, options.max_body, attempt)
     hint = _STATUS_HINTS.get(response.status)

@@ -49,6 +49,25 @@ class RecordSplitter:
         self._buffer, self._position = b"", 0
         return None
 
+    def next_ones(self) -> bytes | bytearray | None:
+        """All whole records that are here, one behind the other, or None as `next`."""
+        start = self._position
+        record = self.next()
+        if record is None or self._position == 0:  # the end of one that was cut
+            return record
+        buffer, end = self._buffer, self._position
+        while end + _HEADER <= len(buffer):
+            behind = end + _HEADER + (buffer[end + 3] << 8 | buffer[end + 4])
+            if behind > len(buffer):
+                break
+            end = behind
+        self._position = end
+        return buffer[start:end]
+
+    def put_back(self, records: bytes) -> None:
+        """Have `next` return these once more, before all others; at a border."""
+        self._buffer, self._position = records + self._buffer[self._position :], 0
+
     def _next_cut(self) -> bytearray | None:
         cut = self._cut
         end = _HEADER if len(cut) < _HEADER else _HEADER + (cut[3] << 8 | cut[4])

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from .._exceptions import WebSocketConnectionClosedException, WebSocketTimeoutException
-from .deadline import Deadline
-from .duck_stream import DuckStream
-from .streams import PlainStream, Stream
-from .tls import (
-    HUNG_UP,
-    SILENT,
-    check_fingerprint,
-    explain_tls_error,
-    server_hostname_for,
-)
-from .tls_contexts import kept_context_for
+from .streams import PlainStream
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .deadline import Deadline
+    from .streams import Stream
     from .tls_stream import TLSStream
 
 __all__ = ["as_stream", "speaks_tls", "start_tls"]
@@ -37,10 +31,19 @@ def start_tls(
 
     `plain` is the scheme that the remedy names where the other side does not speak TLS.
     """
-    context = kept_context_for(sslopt)
     # Here, since they import ssl: a program that never speaks TLS does not wait for it.
-    from .tls_socket import TLSSocket
-    from .tls_stream import TLSStream
+    from websocket._transport.tls import (
+        HUNG_UP,
+        SILENT,
+        check_fingerprint,
+        explain_tls_error,
+        server_hostname_for,
+    )
+    from websocket._transport.tls_contexts import kept_context_for
+
+    context = kept_context_for(sslopt)
+    from websocket._transport.tls_socket import TLSSocket
+    from websocket._transport.tls_stream import TLSStream
 
     stream = TLSStream(lower, context, server_hostname_for(sslopt, host))
     try:
@@ -70,6 +73,8 @@ def start_tls(
 def as_stream(sock: Any) -> Stream:
     """Any socket, real or not, as a stream; a real one that is no TLS socket is read ahead."""
     if not isinstance(sock, socket.socket):
+        from .duck_stream import DuckStream
+
         return DuckStream(sock)
     if not _is_tls(sock):
         return PlainStream(sock)

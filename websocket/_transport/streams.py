@@ -20,7 +20,7 @@ from .waiting import patience, queued_in_kernel, translated, wait_for
 
 __all__ = ["LARGE", "Bytes", "PlainStream", "Stream"]
 
-CHUNK = 1 << 16  # what one peek takes: the knee of the curve
+CHUNK = (1 << 16) + 16  # what one peek takes: the knee of the curve, and a header
 LARGE = 1 << 18  # what one exact read takes at most: an announced length is only a claim
 
 _PEEK = getattr(socket, "MSG_PEEK", 0)
@@ -49,6 +49,10 @@ class Stream(Protocol):
 
     def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
         """At least one byte, b"" at the end; at most `missing`, unless `ahead` is True."""
+        ...
+
+    def read_into(self, room: memoryview, deadline: Deadline | None = None) -> int:
+        """Like `read`, straight into `room`: at least one byte, how many; 0 at the end."""
         ...
 
     def give_back(self, data: bytes) -> bytes:
@@ -121,6 +125,7 @@ class PlainStream:
         "_peeked",
         "_peeking",
         "_recv",
+        "_recv_into",
         "_send",
         "_truncate",
         "half_sent",
@@ -141,21 +146,41 @@ class PlainStream:
         self.socket = sock
         # Not sock.recv: the face of a TLS stream is an SSLSocket and stands above this one.
         self._recv: Any = socket.socket.recv.__get__(sock)
+        self._recv_into: Any = socket.socket.recv_into.__get__(sock)
         self._send: Any = socket.socket.send.__get__(sock)
 
     def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
         if self._peeked:
             self._remove(self._peeked)
-        flags = 0 if deadline is None else _DONTWAIT
+        if ahead and self._peeking:
+            data: bytes
+            if deadline is None:
+                try:
+                    data = self._recv(CHUNK, _PEEK)
+                except OSError as exc:
+                    self._stumble(exc, True, None)
+                    data = self._insist(self._recv, (CHUNK, _PEEK), None)
+            else:
+                data = self._insist(self._recv, (CHUNK, _PEEK), deadline)
+            self._peeked = len(data)
+            return data
+        count = missing if missing < LARGE else LARGE
+        return self._insist(self._recv, (count, 0), deadline)  # type: ignore[no-any-return]
+
+    def read_into(self, room: memoryview, deadline: Deadline | None = None) -> int:
+        if self._peeked:
+            self._remove(self._peeked)
+        return self._insist(self._recv_into, (room, 0, 0), deadline)  # type: ignore[no-any-return]
+
+    def _insist(self, call: Any, arguments: tuple[Any, ...], deadline: Deadline | None) -> Any:
+        """Call until there is something; the last of its arguments are flags."""
+        if deadline is not None:
+            arguments = (*arguments[:-1], arguments[-1] | _DONTWAIT)
         while True:
             try:
                 if deadline is not None:
                     self._await(True, deadline)
-                if ahead and self._peeking:
-                    data: bytes = self._recv(CHUNK, flags | _PEEK)
-                    self._peeked = len(data)
-                    return data
-                return self._recv(missing if missing < LARGE else LARGE, flags)  # type: ignore[no-any-return]
+                return call(*arguments)
             except WebSocketException:
                 raise
             except OSError as exc:
@@ -203,6 +228,10 @@ class PlainStream:
             self.half_sent = begun
             self._stumble(exc, False, deadline)
         self._write_rest(memoryview(data), begun, deadline)
+
+    def write_on(self, data: bytes, sent: int) -> None:
+        """The rest of what somebody else has begun to send, and waits for it."""
+        self._write_rest(memoryview(data)[sent:], sent > 0, None)
 
     def _write_rest(self, rest: memoryview, begun: bool, deadline: Deadline | None) -> None:
         while rest:
@@ -297,7 +326,7 @@ class PlainStream:
         self.socket.close()
 
     def release(self) -> None:
-        # Referred to by the three attributes and by the call.
-        if sys.getrefcount(self.socket) <= 4:
+        # Referred to by the four attributes and by the call.
+        if sys.getrefcount(self.socket) <= 5:
             with suppress(OSError):
                 self.socket.close()

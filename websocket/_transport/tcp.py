@@ -10,17 +10,21 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
-from typing import Any
 
 from websocket._exceptions import WebSocketAddressException, WebSocketException
 
-from .deadline import Attempt
-from .names import AddressInfo, look_up
-from .options import ConnectOptions
+from .names import look_up
 
-__all__ = ["DEFAULT_SOCKET_OPTION", "dial", "dial_unix"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .deadline import Attempt
+    from .names import AddressInfo
+    from .options import TransportOptions
+
+__all__ = ["DEFAULT_SOCKET_OPTION", "addresses_of", "dial", "dial_one", "dial_unix"]
 
 DEFAULT_SOCKET_OPTION: list[tuple[int, int, int]] = [
     (level, getattr(socket, name), value)
@@ -71,7 +75,7 @@ _SILENCE = {
 }
 
 
-def dial(host: str, port: int, options: ConnectOptions, attempt: Attempt) -> socket.socket:
+def dial(host: str, port: int, options: TransportOptions, attempt: Attempt) -> socket.socket:
     """Connect by TCP to the first address of `host` that answers; the socket blocks, no timeout.
 
     Waits for the name lookup and the connects until the attempt's deadline or `cancel`.
@@ -79,6 +83,14 @@ def dial(host: str, port: int, options: ConnectOptions, attempt: Attempt) -> soc
     `errno`, `remote_ip` and `hint` (none could be reached), WebSocketTimeoutException,
     WebSocketConnectionClosedException (called off), TypeError (malformed sockopt).
     """
+    addresses = addresses_of(host, port, options, attempt)
+    return _Race(f"{host} port {port}", addresses, options, attempt).run()
+
+
+def addresses_of(
+    host: str, port: int, options: TransportOptions, attempt: Attempt
+) -> list[AddressInfo]:
+    """The addresses of `host` in the order in which they are tried; waits and raises as `dial`."""
     addresses = _interleave(look_up(host, port, attempt))
     if options.source_address:
         addresses = _same_family(addresses, options.source_address[0])
@@ -87,11 +99,16 @@ def dial(host: str, port: int, options: ConnectOptions, attempt: Attempt) -> soc
             f"The name lookup of {host} gave no address that can be used",
             hint="source_address, if given, must be of the server's family: IPv4 or IPv6",
         )
-    return _Race(f"{host} port {port}", addresses, options, attempt).run()
+    return addresses
+
+
+def dial_one(address: AddressInfo, options: TransportOptions, attempt: Attempt) -> socket.socket:
+    """Connect by TCP to this address and no other; waits and raises as `dial`."""
+    return _Race(f"port {address[4][1]}", [address], options, attempt).run()
 
 
 def dial_unix(
-    path: str | os.PathLike[str], options: ConnectOptions, attempt: Attempt
+    path: str | os.PathLike[str], options: TransportOptions, attempt: Attempt
 ) -> socket.socket:
     """Connect to a unix socket; the socket blocks, no timeout.
 
@@ -106,8 +123,8 @@ def dial_unix(
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        _set_options(sock, options)
-        while error := _connect(sock, name):
+        _set_options(sock, socket.AF_UNIX, options)
+        while error := _connect_unix(sock, name):
             if error.errno != errno.EAGAIN:
                 raise _explained(error, name, name) from error
             attempt.wait(_UNIX_RETRY)
@@ -119,8 +136,17 @@ def dial_unix(
     return sock
 
 
-def _interleave(found: Iterable[AddressInfo]) -> list[AddressInfo]:
+def _connect_unix(sock: socket.socket, name: str) -> OSError | None:
+    try:
+        return _error(sock.connect_ex(name))
+    except OSError as exc:  # a path that is too long
+        return exc
+
+
+def _interleave(found: list[AddressInfo]) -> list[AddressInfo]:
     """RFC 8305 section 4: families take turns, the one that the system prefers first."""
+    if len(found) == 1:
+        return found
     families: dict[int, list[AddressInfo]] = {}
     for address in found:
         mates = families.setdefault(address[0], [])
@@ -144,7 +170,7 @@ class _Race:
     """
 
     def __init__(
-        self, target: str, addresses: list[AddressInfo], options: ConnectOptions, attempt: Attempt
+        self, target: str, addresses: list[AddressInfo], options: TransportOptions, attempt: Attempt
     ):
         self._target = target
         self._options = options
@@ -185,26 +211,31 @@ class _Race:
         self._under_way[descriptor] = sock, address
         try:
             sock.setblocking(False)
-            _set_options(sock, self._options)
-            _bind(sock, self._options.source_address)
+            _set_options(sock, family, self._options)
+            if self._options.source_address:
+                _bind(sock, self._options.source_address)
         except OSError as exc:
             return self._finish(descriptor, exc)
-        error = _connect(sock, where)
-        if error is not None and error.errno in _UNDER_WAY:
+        try:
+            number = sock.connect_ex(where)
+        except OSError as exc:  # a scope that does not exist
+            return self._finish(descriptor, exc)
+        if number in _UNDER_WAY:
             self._attempt.watch(sock)
             return None
-        return self._finish(descriptor, error)
+        return self._finish(descriptor, _error(number))
 
     def _await_one(self) -> socket.socket | None:
         """Wait until a connect is decided or the next address may start."""
-        instants = (self._next_start if self._todo else None, self._attempt.deadline.at)
-        waits = [max(0.0, at - time.monotonic()) for at in instants if at is not None]
-        decided = _wait_writable(tuple(self._under_way), min([_LONGEST_WAIT, *waits]))
-        for descriptor in decided:
+        seconds, until = _LONGEST_WAIT, self._attempt.deadline.at
+        if self._todo:
+            until = self._next_start if until is None else min(until, self._next_start)
+        if until is not None:
+            seconds = min(seconds, max(0.0, until - time.monotonic()))
+        for descriptor in _wait_writable(tuple(self._under_way), seconds):
             sock, _ = self._under_way[descriptor]
             number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            error = OSError(number, os.strerror(number)) if number else None
-            winner = self._finish(descriptor, error)
+            winner = self._finish(descriptor, _error(number))
             if winner is not None:
                 return winner
         return None
@@ -250,30 +281,23 @@ def _explained(error: OSError, where: str, remote_ip: str) -> OSError:
     return told
 
 
-def _connect(sock: socket.socket, where: Any) -> OSError | None:
-    """Begin to connect a non-blocking socket: None when it is through, else what it answers."""
-    try:
-        number = sock.connect_ex(where)
-    except OSError as exc:  # a path that is too long, a scope that does not exist
-        return exc
+def _error(number: int) -> OSError | None:
     return OSError(number, os.strerror(number)) if number else None
 
 
-def _set_options(sock: socket.socket, options: ConnectOptions) -> None:
+def _set_options(sock: socket.socket, family: int, options: TransportOptions) -> None:
+    tcp = family in (socket.AF_INET, socket.AF_INET6)
     for option in chain(DEFAULT_SOCKET_OPTION, options.sockopt):
         try:
-            level, *rest = option
-            if sock.family in (socket.AF_INET, socket.AF_INET6) or level != socket.SOL_TCP:
-                sock.setsockopt(level, *rest)
+            if tcp or option[0] != socket.SOL_TCP:
+                sock.setsockopt(*option)
         except OSError as exc:
             raise OSError(exc.errno, f"{exc.strerror} by socket option {option!r}") from exc
-        except (TypeError, ValueError, OverflowError) as exc:
+        except (IndexError, TypeError, ValueError, OverflowError) as exc:
             raise TypeError(f"sockopt {option!r} cannot be passed to setsockopt: {exc}") from exc
 
 
-def _bind(sock: socket.socket, source: tuple[str, int] | None) -> None:
-    if not source:
-        return
+def _bind(sock: socket.socket, source: tuple[str, int]) -> None:
     if source[1] and os.name == "posix":
         # A fixed port must be shared by the addresses that race, and with a former connection in
         # TIME_WAIT; elsewhere than on POSIX the option would let strangers in.

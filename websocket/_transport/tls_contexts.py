@@ -10,21 +10,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any
 
+from .environment import names, none_is_set
 from .tls import context_for
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Hashable, Mapping
+    from typing import Any
 
 __all__ = ["forget_context", "kept_context_for"]
 
 _MOST = 16  # one program connects to few servers in few ways
 _FILES = ("ca_certs", "certfile", "keyfile")
 _NEVER = ("context", "password", "ca_cert_path")
-_VARIABLES = ("WEBSOCKET_CLIENT_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF")
+_BUNDLE = "WEBSOCKET_CLIENT_CA_BUNDLE"
+_VARIABLES = (_BUNDLE, "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF", "SSLKEYLOGFILE")
+_ALL = names(*_VARIABLES)
 
+_built_in: list[str] = []  # the paths that were compiled into OpenSSL, once they are known
 _kept: dict[Hashable, ssl.SSLContext] = {}  # each operation on it is atomic
 
 
@@ -59,24 +64,39 @@ def _made_of(sslopt: Mapping[str, Any]) -> Hashable | None:
     except ImportError:
         return None  # `context_for` says so
 
-    if sys.platform == "win32" or os.environ.get("SSLKEYLOGFILE"):
+    said: dict[str, str | None] = {}
+    if not none_is_set(_ALL, os.environ):
+        said = {name: os.environ.get(name) for name in _VARIABLES}
+    if sys.platform == "win32" or said.get("SSLKEYLOGFILE"):
         return None  # the certificates of Windows have no date that we could see
     given = {key: value for key, value in sslopt.items() if value is not None}
-    plain = all(isinstance(value, (str, bytes, int)) for value in given.values())
-    if not plain or any(key in given for key in _NEVER):
-        return None
-    default = ssl.get_default_verify_paths()
-    bundle = os.environ.get("WEBSOCKET_CLIENT_CA_BUNDLE")
+    for key, value in given.items():
+        if key in _NEVER or not isinstance(value, (str, bytes, int)):
+            return None
+    bundle = said.get(_BUNDLE)
     if bundle and not os.path.isfile(bundle):
         return None
     files = [given.get(key) for key in _FILES]
-    files += [bundle, default.cafile, default.capath]
+    files.append(bundle)
+    if not (bundle or given.get("ca_certs")):  # else the system's are not loaded
+        files += _system_authorities(said)
     return (
         ssl.SSLContext,  # packages that bring the system's trust put a class of theirs here
-        frozenset((key, type(value).__name__, value) for key, value in given.items()),
-        tuple(map(os.environ.get, _VARIABLES)),
+        frozenset([(key, type(value), value) for key, value in given.items()]),
+        tuple(said.values()),
         tuple(map(_state_of, files)),
     )
+
+
+def _system_authorities(said: dict[str, str | None]) -> tuple[str, str]:
+    """Where OpenSSL looks for the authorities that the system trusts: a file and a directory."""
+    import ssl
+
+    if not _built_in:
+        paths = ssl.get_default_verify_paths()
+        _built_in.extend((paths.openssl_cafile, paths.openssl_capath))
+    file, directory = _built_in
+    return said.get("SSL_CERT_FILE") or file, said.get("SSL_CERT_DIR") or directory
 
 
 def _state_of(file: str | bytes | None) -> Hashable:

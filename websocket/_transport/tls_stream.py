@@ -67,8 +67,8 @@ class TLSStream:
         self._plain_at = 0
         self.half_sent = False
         self._shut = False  # a latch: the user has shut reading down
-        self._read_lock: Any = threading.RLock()
-        self._write_lock: Any = threading.RLock()
+        self._read_lock: Any = self._mutex  # until there is a connection
+        self._write_lock: Any = self._mutex
 
     def ask(self, question: Callable[[ssl.SSLObject], _Answer]) -> _Answer:
         """What the engine knows: certificate, cipher, version and the like; any thread."""
@@ -100,8 +100,10 @@ class TLSStream:
             if output:
                 self._lower.write(output, deadline)
             if done:
+                # The engine takes no byte more than it needs; whatever follows is still ciphertext.
+                self._records.put_back(self._incoming.read())
                 return
-            self._feed_engine(self._next_record(deadline))
+            self._feed_engine(self._next_record(deadline, self._records.next_ones))
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -117,6 +119,11 @@ class TLSStream:
             return plain[start:] if start else plain
         self._plain, self._plain_at = plain, end
         return plain[start:end]
+
+    def read_into(self, room: memoryview, deadline: Deadline | None = None) -> int:
+        data = self.read(len(room), False, deadline)
+        room[: len(data)] = data
+        return len(data)
 
     def _decrypt(self, deadline: Deadline | None) -> bytes:
         """What the next record with application data holds; b"" at the end."""
@@ -134,9 +141,14 @@ class TLSStream:
                 finally:
                     self._write_lock.release()
 
-    def _next_record(self, deadline: Deadline | None) -> bytes | bytearray:
+    def _next_record(
+        self,
+        deadline: Deadline | None,
+        take: Callable[[], bytes | bytearray | None] | None = None,
+    ) -> bytes | bytearray:
+        take = take or self._records.next
         while True:
-            record = self._records.next()
+            record = take()
             if record is not None:
                 return record
             ahead = self._reading_ahead and self._records.at_border

@@ -7,7 +7,6 @@ import os
 import select
 import socket
 import sys
-from typing import Any
 
 try:
     import fcntl
@@ -21,7 +20,12 @@ from .._exceptions import (
     WebSocketTimeoutException,
     WebSocketWouldBlockException,
 )
-from .deadline import Deadline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .deadline import Deadline
 
 __all__ = ["patience", "queued_in_kernel", "translated", "wait_for"]
 

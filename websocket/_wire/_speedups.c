@@ -9,6 +9,10 @@
 #include <Python.h>
 #include <stdint.h>
 #include <string.h>
+#ifndef _WIN32
+#include <errno.h>
+#include <sys/socket.h>
+#endif
 
 /* XOR `length` bytes with the key, eight at a time; `memcpy` because nothing is aligned. The plain
  * loop is what compilers turn into vector instructions. */
@@ -98,42 +102,60 @@ speedups_mask(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return masked;
 }
 
-/* Write the header of RFC 6455 5.2 without the key; returns its length, 2, 4 or 10. */
+#define MAX_HEADER 14
+
+/* Write the header of RFC 6455 5.2, with the masking key if there is one; returns its length. */
 static int
-put_header(unsigned char *to, int first, int mask_bit, uint64_t length)
+put_header(unsigned char *to, int first, const unsigned char *key, uint64_t length)
 {
-    int i;
+    int mask_bit = key == NULL ? 0 : 0x80, size = 2, i;
 
     to[0] = (unsigned char)first;
     if (length < 126) {
         to[1] = (unsigned char)(mask_bit | (int)length);
-        return 2;
     }
-    if (length < 65536) {
-        to[1] = (unsigned char)(mask_bit | 126);
-        to[2] = (unsigned char)(length >> 8);
-        to[3] = (unsigned char)length;
-        return 4;
+    else {
+        size = length < 65536 ? 4 : 10;
+        to[1] = (unsigned char)(mask_bit | (size == 4 ? 126 : 127));
+        for (i = 2; i < size; i++) {
+            to[i] = (unsigned char)(length >> (8 * (size - 1 - i)));
+        }
     }
-    to[1] = (unsigned char)(mask_bit | 127);
-    for (i = 0; i < 8; i++) {
-        to[2 + i] = (unsigned char)(length >> (56 - 8 * i));
+    if (key != NULL) {
+        memcpy(to + size, key, 4);
+        size += 4;
     }
-    return 10;
+    return size;
+}
+
+/* The bytes of a text in UTF-8. Those of ASCII are its own; others are not left behind in it. */
+static int
+get_text(PyObject *object, Py_buffer *payload)
+{
+    PyObject *encoded;
+    int result;
+
+    if (PyUnicode_IS_COMPACT_ASCII(object)) {
+        return PyBuffer_FillInfo(payload, object, PyUnicode_DATA(object),
+                                 PyUnicode_GET_LENGTH(object), 1, PyBUF_SIMPLE);
+    }
+    encoded = PyUnicode_AsUTF8String(object);
+    if (encoded == NULL) {
+        return -1;
+    }
+    result = PyObject_GetBuffer(encoded, payload, PyBUF_SIMPLE);
+    Py_DECREF(encoded);
+    return result;
 }
 
 static PyObject *
 build_frame(int first, const Py_buffer *payload, const unsigned char *key)
 {
-    unsigned char header[14];
-    int size = put_header(header, first, key == NULL ? 0 : 0x80, (uint64_t)payload->len);
+    unsigned char header[MAX_HEADER];
+    int size = put_header(header, first, key, (uint64_t)payload->len);
     PyObject *frame;
     unsigned char *to;
 
-    if (key != NULL) {
-        memcpy(header + size, key, 4);
-        size += 4;
-    }
     if (payload->len > PY_SSIZE_T_MAX - size) {
         return PyErr_NoMemory();
     }
@@ -180,7 +202,7 @@ speedups_encode_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
         PyErr_Format(PyExc_ValueError, "no frame has opcode %ld and reserved bits %ld", opcode, rsv);
         return NULL;
     }
-    if (get_payload(args[1], &payload) < 0) {
+    if ((PyUnicode_Check(args[1]) ? get_text : get_payload)(args[1], &payload) < 0) {
         return NULL;
     }
     if (args[2] == Py_None) {
@@ -197,15 +219,616 @@ speedups_encode_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return frame;
 }
 
+#if !defined(_WIN32) && defined(MSG_DONTWAIT)
+#define HAVE_SEND_FRAME
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* macOS: Python ignores SIGPIPE */
+#endif
+
+#define ON_STACK 4096
+
+/* Send without waiting; the number of bytes that the kernel took, or -1 with an exception. */
+static Py_ssize_t
+send_now(int descriptor, const unsigned char *data, Py_ssize_t length)
+{
+    Py_ssize_t sent;
+
+    for (;;) {
+        Py_BEGIN_ALLOW_THREADS
+        sent = send(descriptor, data, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        Py_END_ALLOW_THREADS
+        if (sent >= 0) {
+            return sent;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return 0;
+        }
+        if (errno != EINTR) {
+            PyErr_SetFromErrno(PyExc_OSError);
+            return -1;
+        }
+        if (PyErr_CheckSignals() < 0) {
+            return -1;
+        }
+    }
+}
+
+/* send_frame(socket, opcode, payload, next_key): a whole message, encoded and given to the kernel.
+ *
+ * Three floors are fused, since in Python each of them costs about a tenth of a small send. What it
+ * returns is the frame's length, or, if the kernel did not take all of it, (frame, sent). */
+static PyObject *
+speedups_send_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    unsigned char small[ON_STACK], *frame = small;
+    Py_buffer payload, key;
+    Py_ssize_t length, sent;
+    PyObject *result = NULL, *large = NULL, *fresh;
+    int descriptor, opcode, size, failed;
+
+    (void)module;
+    if (count != 4) {
+        return PyErr_Format(PyExc_TypeError, "send_frame() takes 4 arguments, got %zd", count);
+    }
+    descriptor = PyObject_AsFileDescriptor(args[0]);
+    if (descriptor < 0) {
+        return NULL;
+    }
+    opcode = (int)PyLong_AsLong(args[1]);
+    if (opcode == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    fresh = PyObject_CallNoArgs(args[3]);
+    if (fresh == NULL) {
+        return NULL;
+    }
+    failed = get_key(fresh, &key); /* which holds it from here on */
+    Py_DECREF(fresh);
+    if (failed) {
+        return NULL;
+    }
+    if ((PyUnicode_Check(args[2]) ? get_text : get_payload)(args[2], &payload) < 0) {
+        PyBuffer_Release(&key);
+        return NULL;
+    }
+    if (payload.len > ON_STACK - MAX_HEADER) {
+        large = build_frame(0x80 | (opcode & 0x0F), &payload, key.buf);
+        if (large == NULL) {
+            goto done;
+        }
+        frame = (unsigned char *)PyBytes_AS_STRING(large);
+        length = PyBytes_GET_SIZE(large);
+    }
+    else {
+        size = put_header(frame, 0x80 | (opcode & 0x0F), key.buf, (uint64_t)payload.len);
+        xor_into(frame + size, payload.buf, payload.len, key.buf);
+        length = size + payload.len;
+    }
+    sent = send_now(descriptor, frame, length);
+    if (sent == length) {
+        result = PyLong_FromSsize_t(length);
+    }
+    else if (sent >= 0) {
+        if (large == NULL) {
+            large = PyBytes_FromStringAndSize((char *)frame, length);
+        }
+        if (large != NULL) {
+            result = Py_BuildValue("(On)", large, sent);
+        }
+    }
+done:
+    Py_XDECREF(large);
+    PyBuffer_Release(&payload);
+    PyBuffer_Release(&key);
+    return result;
+}
+#endif
+
+/* The header of an unmasked frame that is whole in `buffer`: RFC 6455 5.2. */
+typedef struct {
+    int first;
+    Py_ssize_t begin, end; /* of the payload */
+} Frame;
+
+/* The frame at `position`; 0 when it is masked, not whole, or its length is not allowed. */
+static int
+find_frame(const unsigned char *buffer, Py_ssize_t size, Py_ssize_t position, Frame *frame)
+{
+    const unsigned char *at = buffer + position;
+    Py_ssize_t left = size - position;
+    uint64_t length;
+    int header = 2, i;
+
+    if (left < 2) {
+        return 0;
+    }
+    length = at[1];
+    if (length > 125) {
+        header = length == 126 ? 4 : 10;
+        if (length > 127 || left < header) {
+            return 0;
+        }
+        length = 0;
+        for (i = 2; i < header; i++) {
+            length = length << 8 | at[i];
+        }
+        if (length < (header == 4 ? 126u : 65536u)) {
+            return 0;
+        }
+    }
+    if (length > (uint64_t)(left - header)) {
+        return 0;
+    }
+    frame->first = at[0];
+    frame->begin = position + header;
+    frame->end = frame->begin + (Py_ssize_t)length;
+    return 1;
+}
+
+/* The arguments (buffer: bytes, position, max_size) of both parsers; 0, or -1 with an exception. */
+static int
+get_batch(const char *name, PyObject *const *args, Py_ssize_t count, Py_ssize_t *position,
+          Py_ssize_t *max_size)
+{
+    if (count != 3 || !PyBytes_Check(args[0])) {
+        PyErr_Format(PyExc_TypeError, "%s() takes bytes, a position and a size", name);
+        return -1;
+    }
+    *position = PyLong_AsSsize_t(args[1]);
+    if (*position == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    *max_size = PyLong_AsSsize_t(args[2]);
+    if (*max_size == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    if (*position < 0 || *position > PyBytes_GET_SIZE(args[0])) {
+        PyErr_Format(PyExc_ValueError, "%s(): no position %zd in %zd bytes", name, *position,
+                     PyBytes_GET_SIZE(args[0]));
+        return -1;
+    }
+    return 0;
+}
+
+/* One message as str or bytes; NULL without an exception for what is no plain message. */
+static PyObject *
+make_message(const unsigned char *buffer, const Frame *frame)
+{
+    const char *data = (const char *)buffer + frame->begin;
+    Py_ssize_t length = frame->end - frame->begin;
+    PyObject *text;
+
+    if (frame->first == 0x82) {
+        return PyBytes_FromStringAndSize(data, length);
+    }
+    if (frame->first != 0x81) {
+        return NULL;
+    }
+    text = PyUnicode_DecodeUTF8(data, length, NULL);
+    if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+    }
+    return text;
+}
+
+static PyObject *
+speedups_parse_messages(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    Py_ssize_t position, max_size, size;
+    const unsigned char *buffer;
+    PyObject *messages, *message;
+    Frame frame;
+    int failed;
+
+    (void)module;
+    if (get_batch("parse_messages", args, count, &position, &max_size) < 0) {
+        return NULL;
+    }
+    messages = PyList_New(0);
+    if (messages == NULL) {
+        return NULL;
+    }
+    buffer = (const unsigned char *)PyBytes_AS_STRING(args[0]);
+    size = PyBytes_GET_SIZE(args[0]);
+    while (find_frame(buffer, size, position, &frame)) {
+        if (max_size >= 0 && frame.end - frame.begin > max_size) {
+            break;
+        }
+        message = make_message(buffer, &frame);
+        if (message == NULL) {
+            break;
+        }
+        failed = PyList_Append(messages, message);
+        Py_DECREF(message);
+        if (failed) {
+            break;
+        }
+        position = frame.end;
+    }
+    if (PyErr_Occurred()) {
+        Py_DECREF(messages);
+        return NULL;
+    }
+    return Py_BuildValue("(Nn)", messages, position);
+}
+
+static PyObject *
+speedups_parse_fragments(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    Py_ssize_t start, position, max_size, size, total = 0;
+    const unsigned char *buffer;
+    unsigned char *to;
+    PyObject *joined;
+    Frame frame;
+    int final = 0;
+
+    (void)module;
+    if (get_batch("parse_fragments", args, count, &start, &max_size) < 0) {
+        return NULL;
+    }
+    buffer = (const unsigned char *)PyBytes_AS_STRING(args[0]);
+    size = PyBytes_GET_SIZE(args[0]);
+    position = start;
+    while (!final && find_frame(buffer, size, position, &frame) && (frame.first & 0x7F) == 0) {
+        if (max_size >= 0 && frame.end - frame.begin > max_size - total) {
+            break;
+        }
+        total += frame.end - frame.begin;
+        final = frame.first == 0x80;
+        position = frame.end;
+    }
+    joined = PyBytes_FromStringAndSize(NULL, total);
+    if (joined == NULL) {
+        return NULL;
+    }
+    to = (unsigned char *)PyBytes_AS_STRING(joined);
+    while (start < position && find_frame(buffer, size, start, &frame)) {
+        memcpy(to, buffer + frame.begin, (size_t)(frame.end - frame.begin));
+        to += frame.end - frame.begin;
+        start = frame.end;
+    }
+    return Py_BuildValue("(NNn)", joined, PyBool_FromLong(final), position);
+}
+
+/* --- Filling -------------------------------------------------------------------------------------
+ * A payload is received straight into the bytes, or into the ASCII str, that it becomes. The memory
+ * belongs to a Python object that nobody else sees before it is whole; as long as somebody holds a
+ * view of it (`exports`) it neither moves nor leaves.
+ */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *memory; /* bytes, or str if `text`; NULL while empty */
+    Py_ssize_t size, have, exports;
+    Py_ssize_t shown, shown_end; /* what the next view shows */
+    int text, ascii;
+} Filling;
+
+#define FIRST_ROOM (1 << 18) /* as in filling.py */
+
+static char *
+filling_data(Filling *self)
+{
+    return self->text ? (char *)PyUnicode_DATA(self->memory) : PyBytes_AS_STRING(self->memory);
+}
+
+/* Whether nobody holds a view; otherwise an exception. */
+static int
+filling_is_free(Filling *self)
+{
+    if (self->exports > 0) {
+        PyErr_SetString(PyExc_BufferError, "a view of this payload has not been released");
+        return 0;
+    }
+    return 1;
+}
+
+static int
+filling_resize(Filling *self, Py_ssize_t size)
+{
+    if (self->memory == NULL) {
+        self->memory =
+            self->text ? PyUnicode_New(size, 127) : PyBytes_FromStringAndSize(NULL, size);
+    }
+    else if (size != self->size) {
+        if (self->text) {
+            if (PyUnicode_Resize(&self->memory, size) < 0) {
+                return -1;
+            }
+        }
+        else if (_PyBytes_Resize(&self->memory, size) < 0) { /* NULL then */
+            self->size = self->have = 0;
+            return -1;
+        }
+    }
+    if (self->memory == NULL) {
+        return -1;
+    }
+    self->size = size;
+    return 0;
+}
+
+/* Make room for `most` bytes, or for as many as have come: a length is only a claim. */
+static int
+filling_reserve(Filling *self, Py_ssize_t most, Py_ssize_t *end)
+{
+    Py_ssize_t step = self->have > FIRST_ROOM ? self->have : FIRST_ROOM;
+
+    if (most < 1 || self->have > PY_SSIZE_T_MAX - step) {
+        PyErr_SetString(PyExc_ValueError, "there is no room of that size");
+        return -1;
+    }
+    *end = self->have + (most < step ? most : step);
+    return *end > self->size ? filling_resize(self, *end) : 0;
+}
+
+static void
+filling_took(Filling *self, Py_ssize_t count)
+{
+    const unsigned char *at;
+    uint64_t block, seen = 0;
+    Py_ssize_t i = 0;
+
+    if (self->text && self->ascii) {
+        at = (const unsigned char *)filling_data(self) + self->have;
+        for (; i + 8 <= count; i += 8) {
+            memcpy(&block, at + i, 8);
+            seen |= block;
+        }
+        for (; i < count; i++) {
+            seen |= at[i];
+        }
+        self->ascii = (seen & UINT64_C(0x8080808080808080)) == 0;
+    }
+    self->have += count;
+}
+
+static PyObject *
+Filling_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"text", NULL};
+    Filling *self;
+    int text = 0;
+
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|p:Filling", names, &text)) {
+        return NULL;
+    }
+    self = (Filling *)type->tp_alloc(type, 0);
+    if (self != NULL) {
+        self->text = self->ascii = text;
+    }
+    return (PyObject *)self;
+}
+
+static void
+Filling_dealloc(Filling *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    Py_XDECREF(self->memory);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyObject *
+filling_show(Filling *self, Py_ssize_t start, Py_ssize_t end)
+{
+    if (self->memory == NULL && filling_resize(self, end > 1 ? end : 1) < 0) {
+        return NULL;
+    }
+    self->shown = start;
+    self->shown_end = end;
+    return PyMemoryView_FromObject((PyObject *)self);
+}
+
+static int
+Filling_getbuffer(Filling *self, Py_buffer *view, int flags)
+{
+    int failed;
+
+    if (self->memory == NULL) {
+        PyErr_SetString(PyExc_BufferError, "there is nothing to show");
+        view->obj = NULL;
+        return -1;
+    }
+    failed = PyBuffer_FillInfo(view, (PyObject *)self, filling_data(self) + self->shown,
+                               self->shown_end - self->shown, 0, flags);
+    if (!failed) {
+        self->exports++;
+    }
+    return failed;
+}
+
+static void
+Filling_releasebuffer(Filling *self, Py_buffer *view)
+{
+    (void)view;
+    self->exports--;
+}
+
+static PyObject *
+Filling_write(Filling *self, PyObject *piece)
+{
+    Py_ssize_t length, end;
+
+    if (!PyBytes_Check(piece)) {
+        return PyErr_Format(PyExc_TypeError, "expected bytes, got %.100s", Py_TYPE(piece)->tp_name);
+    }
+    if (!filling_is_free(self)) {
+        return NULL;
+    }
+    length = PyBytes_GET_SIZE(piece);
+    if (length > (PY_SSIZE_T_MAX >> 1) - self->have) {
+        return PyErr_NoMemory();
+    }
+    end = self->have + length;
+    if (length > 0) {
+        if (end > self->size && filling_resize(self, end + (end >> 3)) < 0) {
+            return NULL;
+        }
+        memcpy(filling_data(self) + self->have, PyBytes_AS_STRING(piece), (size_t)length);
+        filling_took(self, length);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Filling_room(Filling *self, PyObject *most)
+{
+    Py_ssize_t count = PyLong_AsSsize_t(most), end;
+
+    if ((count == -1 && PyErr_Occurred()) || !filling_is_free(self) ||
+        filling_reserve(self, count, &end) < 0) {
+        return NULL;
+    }
+    return filling_show(self, self->have, end);
+}
+
+static PyObject *
+Filling_took(Filling *self, PyObject *argument)
+{
+    Py_ssize_t count = PyLong_AsSsize_t(argument);
+
+    if (count == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (count < 0 || count > self->size - self->have) {
+        return PyErr_Format(PyExc_ValueError, "there was no room for %zd bytes", count);
+    }
+    if (count > 0) {
+        filling_took(self, count);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Filling_since(Filling *self, PyObject *argument)
+{
+    Py_ssize_t start = PyLong_AsSsize_t(argument);
+
+    if (start == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (start < 0 || start > self->have) {
+        return PyErr_Format(PyExc_ValueError, "nothing has come from %zd on", start);
+    }
+    return filling_show(self, start, self->have);
+}
+
+/* The memory itself, if it is what is wanted and has no other owner; then this object is empty. */
+static PyObject *
+filling_hand_over(Filling *self)
+{
+    PyObject *memory;
+
+    if (filling_resize(self, self->have) < 0) {
+        return NULL;
+    }
+    memory = self->memory;
+    self->memory = NULL;
+    self->size = self->have = 0;
+    return memory;
+}
+
+static PyObject *
+Filling_value(Filling *self, PyObject *ignored)
+{
+    (void)ignored;
+    if (!filling_is_free(self)) {
+        return NULL;
+    }
+    if (self->have == 0 || self->text) {
+        return PyBytes_FromStringAndSize(self->have ? filling_data(self) : NULL, self->have);
+    }
+    return filling_hand_over(self);
+}
+
+static PyObject *
+Filling_decode(Filling *self, PyObject *ignored)
+{
+    (void)ignored;
+    if (!filling_is_free(self)) {
+        return NULL;
+    }
+    if (self->have > 0 && self->text && self->ascii) {
+        return filling_hand_over(self);
+    }
+    return PyUnicode_DecodeUTF8(self->have ? filling_data(self) : "", self->have, NULL);
+}
+
+static PyObject *
+Filling_get_is_ascii(Filling *self, void *ignored)
+{
+    (void)ignored;
+    return PyBool_FromLong(self->ascii);
+}
+
+static PyMethodDef Filling_methods[] = {
+    {"write", (PyCFunction)Filling_write, METH_O, "write(piece): copy bytes in."},
+    {"room", (PyCFunction)Filling_room, METH_O, "room(most): where the next bytes belong."},
+    {"took", (PyCFunction)Filling_took, METH_O, "took(count): so many have come into the room."},
+    {"since", (PyCFunction)Filling_since, METH_O, "since(start): what has come from there on."},
+    {"value", (PyCFunction)Filling_value, METH_NOARGS, "value(): all that has come."},
+    {"decode", (PyCFunction)Filling_decode, METH_NOARGS, "decode(): all that has come, as text."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef Filling_attributes[] = {
+    {"is_ascii", (getter)Filling_get_is_ascii, NULL, "Whether it is text in ASCII so far.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot Filling_slots[] = {
+    {Py_tp_doc, "A payload under way; the docstrings of its Python twin hold."},
+    {Py_tp_new, Filling_new},
+    {Py_tp_dealloc, Filling_dealloc},
+    {Py_tp_methods, Filling_methods},
+    {Py_tp_getset, Filling_attributes},
+    {Py_bf_getbuffer, Filling_getbuffer},
+    {Py_bf_releasebuffer, Filling_releasebuffer},
+    {0, NULL},
+};
+
+static PyType_Spec Filling_spec = {
+    .name = "websocket._wire._speedups.Filling",
+    .basicsize = sizeof(Filling),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = Filling_slots,
+};
+
+static int
+add_types(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &Filling_spec, NULL);
+    int failed;
+
+    if (type == NULL) {
+        return -1;
+    }
+    failed = PyModule_AddType(module, (PyTypeObject *)type);
+    Py_DECREF(type);
+    return failed;
+}
+
 static PyMethodDef methods[] = {
     {"mask", (PyCFunction)(void (*)(void))speedups_mask, METH_FASTCALL,
      "mask(key, data): XOR of data with the 4 bytes of key."},
     {"encode_frame", (PyCFunction)(void (*)(void))speedups_encode_frame, METH_FASTCALL,
      "encode_frame(opcode, payload, key, fin=True, rsv=0): one frame on the wire."},
+#ifdef HAVE_SEND_FRAME
+    {"send_frame", (PyCFunction)(void (*)(void))speedups_send_frame, METH_FASTCALL,
+     "send_frame(socket, opcode, payload, next_key): the length of what was sent, or what was not."},
+#endif
+    {"parse_messages", (PyCFunction)(void (*)(void))speedups_parse_messages, METH_FASTCALL,
+     "parse_messages(buffer, position, max_size): whole messages, and the position behind them."},
+    {"parse_fragments", (PyCFunction)(void (*)(void))speedups_parse_fragments, METH_FASTCALL,
+     "parse_fragments(buffer, position, max_size): a run of fragments as one."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, add_types},
 #ifdef Py_mod_multiple_interpreters
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif

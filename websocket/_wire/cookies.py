@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections import namedtuple
 
 from . import patterns
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import NamedTuple
 
 MAX_COOKIE_BYTES = 4096  # name and value; RFC 6265, 6.1, wants no less, and we take no more
 MAX_ATTRIBUTE_BYTES = 1024
@@ -27,17 +29,22 @@ _day = patterns.match(r"([0-9]{1,2})(?![0-9])")
 _year = patterns.match(r"([0-9]{2,4})(?![0-9])")
 
 
-class Cookie(NamedTuple):
-    """One cookie as a jar holds it."""
+if TYPE_CHECKING:
 
-    name: str
-    value: str
-    domain: str
-    path: str
-    host_only: bool
-    secure: bool
-    expires: float | None  # seconds since 1970
-    serial: int  # order of creation
+    class Cookie(NamedTuple):
+        """One cookie as a jar holds it."""
+
+        name: str
+        value: str
+        domain: str
+        path: str
+        host_only: bool
+        secure: bool
+        expires: float | None  # seconds since 1970
+        serial: int  # order of creation
+
+else:
+    Cookie = namedtuple("Cookie", "name value domain path host_only secure expires serial")
 
 
 def parse_set_cookie(text: str, directory: str, now: float, *, many: bool = False) -> list[Cookie]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import ClassVar, cast
+from collections.abc import Mapping, MutableMapping
 
-from . import patterns
+TYPE_CHECKING = False  # as in all files that `import websocket` needs: `typing` is slow to import
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any, ClassVar
 
 # RFC 9110, 5.6.2: what a header name, a method and the like are made of.
-TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+TOKEN_CHARACTERS = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+TOKEN_BYTES = TOKEN_CHARACTERS.encode()
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
-
-_token = patterns.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_line_break = patterns.search(r"[\r\n\0]")
 
 
 class Headers(MutableMapping[str, str]):
@@ -23,26 +23,33 @@ class Headers(MutableMapping[str, str]):
     case. Nothing is checked here: `encode_request` and `encode_response` are the door to the wire.
     """
 
-    __slots__ = ("_lines", "_values")
+    __slots__ = ("_lines", "_named")
 
     def __init__(self, items: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         self._lines: list[tuple[str, str]] = []
-        self._values: dict[str, list[str]] = {}
-        if isinstance(items, Headers):
-            items = items.raw_items()
-        elif isinstance(items, Mapping):
-            items = cast("Mapping[str, str]", items).items()
-        for name, value in items:
-            self.add(name, value)
+        if items:
+            self._lines += _pairs(items)
+        # The values by name in lower case; made for whoever asks first: few requests are read.
+        self._named: dict[str, list[str]] | None = None
+
+    @property
+    def _values(self) -> dict[str, list[str]]:
+        named = self._named
+        if named is None:
+            named = self._named = {}
+            for name, value in self._lines:
+                named.setdefault(name.lower(), []).append(value)
+        return named
 
     def add(self, name: str, value: str) -> None:
         """Append one line; lines of the same name stay."""
         self._lines.append((name, value))
-        self._values.setdefault(name.lower(), []).append(value)
+        if self._named is not None:
+            self._named.setdefault(name.lower(), []).append(value)
 
     def get_all(self, name: str) -> list[str]:
         """The values of all lines of that name, in order; empty if there is none."""
-        return list(self._values.get(name.lower(), ()))
+        return list(self._values.get(name.lower(), ())) if self._lines else []
 
     def raw_items(self) -> Iterator[tuple[str, str]]:
         """Every line in order, names in their original case."""
@@ -58,7 +65,9 @@ class Headers(MutableMapping[str, str]):
 
     def copy(self) -> Headers:
         """An independent copy of all lines."""
-        return Headers(self)
+        twin = Headers()
+        twin._lines = self._lines.copy()
+        return twin
 
     def __getitem__(self, name: str) -> str:
         return ", ".join(self._values[name.lower()])
@@ -78,20 +87,26 @@ class Headers(MutableMapping[str, str]):
         del self._values[key]
         self._lines = [line for line in self._lines if line[0].lower() != key]
 
+    if not TYPE_CHECKING:  # the same as that of Mapping, which raises and catches a KeyError
+
+        def get(self, name, default=None):
+            values = self._values.get(name.lower()) if self._lines else None
+            return default if values is None else ", ".join(values)
+
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values
+        return bool(self._lines) and isinstance(name, str) and name.lower() in self._values
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._values) if self._lines else 0
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Headers):
             return self._values == other._values
         if isinstance(other, Mapping):
-            return self == Headers(cast("Mapping[str, str]", other))
+            return self._values == Headers(_pairs(other))._values
         return NotImplemented
 
     __hash__: ClassVar[None]  # type: ignore[assignment]
@@ -102,6 +117,16 @@ class Headers(MutableMapping[str, str]):
             for name, value in self._lines
         ]
         return f"Headers({shown!r})"
+
+
+def _pairs(items: Any) -> list[tuple[str, str]]:
+    if isinstance(items, Headers):
+        return list(items.raw_items())
+    return [(name, value) for name, value in (items.items() if _is_mapping(items) else items)]
+
+
+def _is_mapping(items: object) -> bool:
+    return isinstance(items, Mapping)
 
 
 class Request:
@@ -180,13 +205,18 @@ class Response:
 
 def is_token(text: str) -> bool:
     """Whether the text is a token of RFC 9110, 5.6.2 (never empty)."""
-    return _token(text) is not None
+    return bool(text) and not text.strip(TOKEN_CHARACTERS)
+
+
+def is_line(text: str) -> bool:
+    """Whether the text is free of what ends or breaks a line of a head."""
+    return not ("\r" in text or "\n" in text or "\0" in text)
 
 
 def check_header_name(name: str) -> None:
     """Raise ValueError unless the name is a token of RFC 9110; TypeError if it is no str."""
     _check_str(name, "a header name")
-    if not _token(name):
+    if not is_token(name):
         shown = name if len(name) <= 40 else name[:40] + "..."
         raise ValueError(
             f"a header name must be made of letters, digits and !#$%&'*+-.^_`|~, got {shown!r}"
@@ -200,11 +230,11 @@ def check_header_value(value: str, what: str) -> None:
     the value, which may be a secret.
     """
     _check_str(value, what)
-    found = _line_break(value)
-    if found:
+    if not is_line(value):
+        position = min(at for at in map(value.find, "\r\n\0") if at >= 0)
         raise ValueError(
             f"{what} must be one line without CR, LF and NUL, "
-            f"got {found.group()!r} at position {found.start()}"
+            f"got {value[position]!r} at position {position}"
         )
 
 

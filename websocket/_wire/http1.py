@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from typing import Generic, Literal, NoReturn, TypeVar, cast, overload
-
 from websocket._exceptions import WebSocketException
 from websocket._wire import patterns
 from websocket._wire.bodies import BodyReader
@@ -16,9 +13,14 @@ from websocket._wire.headers import (
     Response,
     check_header_name,
     check_header_value,
+    is_line,
     is_token,
     parse_header_line,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal, NoReturn
 
 __all__ = [
     "CREDENTIAL_HEADERS",
@@ -40,14 +42,12 @@ _target = patterns.fullmatch(r"[^\x00-\x20\x7f]+")
 
 # RFC 9112, 4: the part of a status line that is the same for everyone. A start that is still too
 # short is completed from the sample before it is matched, so that a wrong byte is seen at once.
-_STATUS_START = re.compile(rb"HTTP/1\.[01] [1-9][0-9][0-9][ \r\n]").match
+_status_start = patterns.match(rb"HTTP/1\.[01] [1-9][0-9][0-9][ \r\n]")
 _STATUS_SAMPLE = b"HTTP/1.1 101 "
 _START_LENGTH = len(_STATUS_SAMPLE)
-_REQUEST_LINE = re.compile(
+_request_line_parts = patterns.fullmatch(
     rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) (HTTP/1\.[01])"
-).fullmatch
-
-_Head = TypeVar("_Head", bound="Request | Response")
+)
 
 
 def encode_request(head: Request) -> bytes:
@@ -55,7 +55,7 @@ def encode_request(head: Request) -> bytes:
 
     Raises ValueError if any part could break out of its place, TypeError if a value is no str.
     """
-    if not is_token(head.method):
+    if head.method != "GET" and not is_token(head.method):
         raise ValueError(f"a method must be a token, got {head.method!r}")
     if not _target(head.path):
         raise ValueError("a request target must not be empty or hold blanks or control characters")
@@ -84,8 +84,9 @@ def _check_version(version: str) -> None:
 def _encode(first_line: str, headers: Headers) -> bytes:
     lines = [first_line]
     for name, value in headers.raw_items():
-        check_header_name(name)
-        check_header_value(value, f"header {name!r}")
+        if not (type(name) is type(value) is str and is_token(name) and is_line(value)):
+            check_header_name(name)  # these say what is wrong
+            check_header_value(value, f"header {name!r}")
         lines.append(f"{name}: {value}")
     lines += ("", "")
     try:
@@ -95,7 +96,7 @@ def _encode(first_line: str, headers: Headers) -> bytes:
         raise ValueError("a head must be encodable as UTF-8, got a lone surrogate") from None
 
 
-class HeadReader(Generic[_Head]):
+class HeadReader:
     """Reads one head from bytes that may come in any cut; linear in their number.
 
     `max_bytes` counts every byte of the head, `max_lines` every line but the blank one. Whatever is
@@ -104,22 +105,6 @@ class HeadReader(Generic[_Head]):
     """
 
     __slots__ = ("_done", "_head", "_kind", "_lines", "_max_bytes", "_max_lines", "_rest", "_size")
-
-    @overload
-    def __init__(
-        self: HeadReader[Response],
-        kind: Literal["response"] = "response",
-        max_bytes: int = 65536,
-        max_lines: int = 256,
-    ) -> None: ...
-
-    @overload
-    def __init__(
-        self: HeadReader[Request],
-        kind: Literal["request"],
-        max_bytes: int = 65536,
-        max_lines: int = 256,
-    ) -> None: ...
 
     def __init__(
         self,
@@ -133,7 +118,7 @@ class HeadReader(Generic[_Head]):
         self._size = 0  # bytes of whole lines
         self._lines = 0
         self._rest = bytearray()  # the line that has begun
-        self._head: Request | Response | None = None
+        self._head: Any = None
         self._done = False
 
     @property
@@ -149,11 +134,11 @@ class HeadReader(Generic[_Head]):
             return max(2, min(4, 14 - held))
         return 1 if not held or self._rest.startswith(b"\r") else 2
 
-    def head(self) -> _Head:
-        """The head, once `feed` has returned a number; RuntimeError before."""
+    def head(self) -> Any:
+        """The Request or the Response, once `feed` has returned a number; RuntimeError before."""
         if not self._done:
             raise RuntimeError("the head is not complete")
-        return cast("_Head", self._head)
+        return self._head
 
     def feed(self, data: bytes) -> int | None:
         """Take bytes. Returns how many of them belong to the head once its blank line has come,
@@ -171,14 +156,13 @@ class HeadReader(Generic[_Head]):
             line = data[start:end]
             self._size += end + 1 - start
             if self._rest:
-                self._check_size(self._size + len(self._rest))
                 self._size += len(self._rest)
                 line = bytes(self._rest + line)
                 self._rest.clear()
-            else:
-                self._check_size(self._size)
+            if self._size > self._max_bytes:
+                self._refuse_size()
             start = end + 1
-            if line.endswith(b"\r"):  # a bare LF ends a line too (RFC 9112, 2.2)
+            if line[-1:] == b"\r":  # a bare LF ends a line too (RFC 9112, 2.2)
                 line = line[:-1]
             if not line and self._head is not None:
                 self._done = True
@@ -186,14 +170,14 @@ class HeadReader(Generic[_Head]):
             self._take(line)
 
     def _hold(self, data: bytes) -> None:
-        self._check_size(self._size + len(self._rest) + len(data))
+        if self._size + len(self._rest) + len(data) > self._max_bytes:
+            self._refuse_size()
         self._rest += data
 
-    def _check_size(self, size: int) -> None:
-        if size > self._max_bytes:
-            raise WebSocketException(
-                f"The {self._kind} head is longer than the limit max_head={self._max_bytes} bytes"
-            )
+    def _refuse_size(self) -> NoReturn:
+        raise WebSocketException(
+            f"The {self._kind} head is longer than the limit max_head={self._max_bytes} bytes"
+        )
 
     def _take(self, line: bytes) -> None:
         """One whole line, without its end."""
@@ -217,7 +201,7 @@ class HeadReader(Generic[_Head]):
             _refuse_header(line)
         value = value.strip(b" \t")
         try:
-            self._head.headers.add(name.decode("ascii"), value.decode("utf-8"))
+            self._head.headers.add(name.decode(), value.decode())
         except UnicodeDecodeError as error:
             # From None: the cause would carry the whole value.
             raise WebSocketException(
@@ -228,7 +212,7 @@ class HeadReader(Generic[_Head]):
     def _check_start(self, start: bytes) -> None:
         start = start[:_START_LENGTH]
         if self._kind == "response":
-            if not _STATUS_START(start + _STATUS_SAMPLE[len(start) :]):
+            if not _status_start(start + _STATUS_SAMPLE[len(start) :]):
                 _refuse_status_line(start)
         elif start[:1].translate(None, TOKEN_BYTES):
             _refuse_request_line(start)
@@ -236,18 +220,17 @@ class HeadReader(Generic[_Head]):
 
 def _first_line(line: bytes) -> Response:
     # The first thirteen bytes were checked as they came.
-    reason = line[13:]
     if b"\r" in line or b"\0" in line:
         _refuse_status_line(line)
     try:
-        text = reason.decode("utf-8")
+        text = line.decode()
     except UnicodeDecodeError:
         _refuse_status_line(line)
-    return Response(int(line[9:12]), reason=text.strip(" \t"), version=line[:8].decode("ascii"))
+    return Response(int(text[9:12]), Headers(), None, text[13:].strip(" \t"), text[:8])
 
 
 def _request_line(line: bytes) -> Request:
-    found = _REQUEST_LINE(line)
+    found = _request_line_parts(line)
     if not found:
         _refuse_request_line(line)
     method, target, version = found.groups()

@@ -11,7 +11,7 @@ import os
 
 from .speedups import pick
 
-__all__ = ["fresh_key", "mask", "mask_in_python"]
+__all__ = ["fresh_key", "mask", "mask_in_python", "next_key"]
 
 _CROSSING = 1536  # bytes; measured on CPython 3.10 to 3.13
 _STRIDE_CHUNK = 1 << 16  # what the cache likes; also bounds the scratch copies
@@ -47,10 +47,14 @@ def _mask_large(key: bytes, data: bytes | bytearray | memoryview) -> bytearray:
 mask = pick("mask", mask_in_python)
 
 
+next_key = _keys.pop
+"""One of those that were bought, IndexError if there is none. Atomic: no two threads get one."""
+
+
 def fresh_key() -> bytes:
     """A masking key that nobody can predict (RFC 6455 10.3): `os.urandom`, bought in bulk."""
     try:
-        return _keys.pop()  # atomic: two threads never get the same one
+        return next_key()
     except IndexError:
         pool = os.urandom(4 * _KEYS_AT_A_TIME)
         _keys.extend(pool[i : i + 4] for i in range(4, len(pool), 4))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, TypeVar
 
-__all__ = ["backend", "pick"]
+__all__ = ["backend", "pick", "send_frame"]
 
 _T = TypeVar("_T")
 
@@ -21,6 +21,12 @@ def pick(name: str, twin: _T) -> _T:
     """The accelerator's function of that name, or `twin`, which does the same in Python."""
     picked: _T = getattr(_accelerator, name, twin)
     return picked
+
+
+send_frame: Any = pick("send_frame", None)
+"""`send_frame(socket, opcode, payload, next_key)`: a message encoded and sent in one call, as far
+as the kernel takes it without waiting: its length on the wire, or (frame, how much was sent). There
+is no twin (None): without it the floors do the same one after the other."""
 
 
 def backend() -> str:

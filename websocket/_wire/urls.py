@@ -2,45 +2,57 @@
 
 from __future__ import annotations
 
-import re
 from binascii import b2a_base64
-from typing import NamedTuple, NoReturn
+from collections import namedtuple
 
 from . import patterns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from typing import NamedTuple, NoReturn
+
+    class _Parts(NamedTuple):
+        secure: bool
+        host: str
+        port: int
+        path: str
+        query: str
+        username: str | None = None
+        password: str | None = None
+        unix_path: str | None = None
+
+else:
+    _FIELDS = "secure host port path query username password unix_path"
+    _Parts = namedtuple("_Parts", _FIELDS, defaults=(None,) * 3)
 
 _scheme = patterns.fullmatch(r"[A-Za-z][A-Za-z0-9+.\-]*")
 _absolute = patterns.match(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _control = patterns.search(r"[\x00-\x1f\x7f]")
-_label = patterns.fullmatch(r"[a-z0-9_~\-]{1,63}")
 _zone = patterns.fullmatch(r"[A-Za-z0-9._~\-]{1,64}")
 _hex_group = patterns.fullmatch(r"[0-9a-f]{1,4}")
 _byte_group = patterns.fullmatch(r"0|[1-9][0-9]{0,2}")
-_digits = patterns.fullmatch(r"[0-9]+")
-_ESCAPE = r"%([0-9A-Fa-f]{2})"
+_unescape = patterns.sub(r"%([0-9A-Fa-f]{2})")
 # RFC 3986, 3.3 and 3.4: what a path or a query may not hold as it is; %XX stays.
-_UNSAFE = r"%(?![0-9A-Fa-f]{2})|[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]"
-_is_unsafe = patterns.search(_UNSAFE)
+_escape = patterns.sub(r"%(?![0-9A-Fa-f]{2})|[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]")
+_HOST_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-._~"
+_SAFE_CHARACTERS = _HOST_CHARACTERS + "ABCDEFGHIJKLMNOPQRSTUVWXYZ!$&'()*+,/:;=?@"
 
 _SCHEMES = {"ws": False, "wss": True}
 _UNIX_SCHEMES = {"ws+unix": False, "wss+unix": True}
 _REDIRECT_SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 
 
-class WebSocketURI(NamedTuple):
-    """The parts of a WebSocket URL, ready for the wire.
+class WebSocketURI(_Parts):
+    """The parts of a WebSocket URL, ready for the wire; a named tuple of
+
+    `secure`, `host`, `port`, `path`, `query`, `username`, `password`, `unix_path`.
 
     `host` is in lower case, IDNA-encoded, without brackets; `path` (may be "") and `query` are
     percent-encoded; `username` and `password` are decoded. `unix_path` is set for ws+unix URLs.
     """
 
-    secure: bool
-    host: str
-    port: int
-    path: str
-    query: str
-    username: str | None = None
-    password: str | None = None
-    unix_path: str | None = None
+    __slots__ = ()
 
     @property
     def resource_name(self) -> str:
@@ -94,14 +106,14 @@ def parse_uri(url: str) -> WebSocketURI:
     """
     _check_text(url, "url")
     name, colon, rest = url.partition(":")
-    if not colon or not _scheme(name):
-        _refuse("url is invalid", "ws://host or wss://host", url)
     scheme = name.lower()
-    if scheme in _UNIX_SCHEMES:
-        return _parse_unix(url, rest, _UNIX_SCHEMES[scheme])
-    if scheme not in _SCHEMES:
+    secure = _SCHEMES.get(scheme)
+    if secure is None or not colon:
+        if scheme in _UNIX_SCHEMES and colon:
+            return _parse_unix(url, rest, _UNIX_SCHEMES[scheme])
+        if not colon or not _scheme(name):
+            _refuse("url is invalid", "ws://host or wss://host", url)
         _refuse(f"scheme {name} is invalid", "ws:// or wss://", url)
-    secure = _SCHEMES[scheme]
     if not rest.startswith("//"):
         _refuse("hostname is invalid", "// and a host behind the scheme", url)
     authority, path, query = _split(rest[2:])
@@ -149,6 +161,8 @@ def resolve_location(base: WebSocketURI, location: str) -> WebSocketURI:
 
 def same_origin(a: WebSocketURI, b: WebSocketURI) -> bool:
     """Whether both have the same scheme, host and port (and unix socket, if any)."""
+    if a is b:
+        return True
     return (a.secure, a.host, a.port, a.unix_path) == (b.secure, b.host, b.port, b.unix_path)
 
 
@@ -202,8 +216,13 @@ def _split_port(hostport: str, url: str) -> tuple[str, str]:
 
 def _parse_port(text: str, url: str) -> int:
     digits = text.lstrip("0")
-    # fullmatch of ASCII digits: int() would take other scripts' digits, signs and underscores.
-    if not _digits(text) or not digits or len(digits) > 5 or int(digits) > 65535:
+    # ASCII digits: int() would take other scripts' digits, signs and underscores.
+    if (
+        not (text.isascii() and text.isdigit())
+        or not digits
+        or len(digits) > 5
+        or int(digits) > 65535
+    ):
         _refuse("port is invalid", "a number from 1 to 65535", url)
     return int(digits)
 
@@ -216,7 +235,8 @@ def _parse_host(host: str, url: str) -> str:
     labels = host.split(".")
     if len(labels) > 1 and not labels[-1]:  # the root's dot
         labels.pop()
-    if len(host) > 254 or not all(map(_label, labels)):
+    fine = not host.strip(_HOST_CHARACTERS) and all(labels) and max(map(len, labels)) < 64
+    if not fine or len(host) > 254:
         _refuse(
             "hostname is invalid", "labels of 1 to 63 letters, digits, '-' or '_' and dots", url
         )
@@ -274,12 +294,20 @@ def _remove_dots(path: str) -> str:
 
 def _encode(text: str, url: str) -> str:
     """Percent-encode what may not stand in a path or query; existing %XX is kept."""
-    if not _is_unsafe(text):
+    if not text.strip(_SAFE_CHARACTERS):
         return text
     try:
-        return re.sub(_UNSAFE, lambda m: "".join(f"%{byte:02X}" for byte in m[0].encode()), text)
+        return _escape(_escaped, text)
     except UnicodeEncodeError:
         _refuse("url is invalid", "text that UTF-8 can encode, not a lone surrogate", url)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode())
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return chr(int(found[1], 16))
 
 
 def _decode(text: str, url: str) -> str:
@@ -288,7 +316,7 @@ def _decode(text: str, url: str) -> str:
         return text
     try:
         encoded = text.encode("utf-8").decode("latin-1")
-        octets = re.sub(_ESCAPE, lambda m: chr(int(m[1], 16)), encoded)
+        octets = _unescape(_unescaped, encoded)
         return octets.encode("latin-1").decode("utf-8")
     except UnicodeError:
         pass
@@ -296,18 +324,14 @@ def _decode(text: str, url: str) -> str:
 
 
 def _check_text(text: str, what: str) -> None:
-    _check_str(text, what)
-    found = _control(text)
+    if not isinstance(text, str):
+        raise TypeError(f"{what} must be a str, got {type(text).__name__}")
+    found = None if text.isprintable() else _control(text)
     if found:
         raise ValueError(
             f"{what} is invalid: expected no control characters, "
             f"got {found.group()!r} at position {found.start()}"
         )
-
-
-def _check_str(value: object, what: str) -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{what} must be a str, got {type(value).__name__}")
 
 
 def _refuse(prefix: str, expected: str, url: str) -> NoReturn:

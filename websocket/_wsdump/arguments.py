@@ -7,18 +7,19 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-__all__ = ["options_of", "parse"]
+__all__ = ["make_parser", "options_of", "parse"]
 
 _Number = TypeVar("_Number", int, float)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments, checked; ends the program with status 2 and the usage if they are wrong."""
-    parser = _parser()
+    parser = make_parser()
     args = parser.parse_args(argv)
     if args.url is None:
         _find_url(args)
-    if args.url is None and args.listen is None:
+    alone = args.listen is not None or args.completion or args.man
+    if args.url is None and not alone:
         parser.error("the following arguments are required: ws_url")
     try:
         args.verbose = _level(args.verbose)
@@ -26,10 +27,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"argument -v: {args.verbose!r} is not a level, expected -v, -vv or -v N")
     if args.key and not args.cert:
         parser.error("argument --key: it belongs to a certificate, which --cert names")
+    if args.stats and args.listen is not None:
+        parser.error("argument --stats: it is for a client, not for --listen")
+    if args.record and args.replay and args.listen is not None:
+        parser.error("argument --record: a server that replays has nothing to record")
     return args
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """All options, in the groups in which they are shown."""
     result = argparse.ArgumentParser(
         prog="wsdump",
         description="Prints what a WebSocket server sends, and sends what is typed.",
@@ -49,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--headers", metavar="LINES", help="header lines with commas between: 'X-A: 1,X-B: 2'")
     _add_connecting(result.add_argument_group("connecting"))
     _add_talking(result.add_argument_group("talking"))
+    _add_helping(result.add_argument_group("help"))
     return result
 
 
@@ -77,8 +84,22 @@ def _add_talking(group: argparse._ArgumentGroup) -> None:
     add("--json", action="store_true", help="show texts that are JSON indented")
     add("--count", type=_positive(int), metavar="N", help="exit after so many messages")
     add("--wait", type=_positive(float), metavar="SECONDS", help="exit after this time")
+    add("--record", metavar="FILE", help="write the conversation to this file")
+    add("--replay", metavar="FILE",
+        help="send what was recorded, in its time; with --listen, as the server")  # fmt: skip
+    add("--stats", action="store_true", help="show rates and sizes")
     add("--listen", nargs="?", type=_port, const=0, metavar="PORT",
         help="be a server that sends back what it gets, to try things out")  # fmt: skip
+
+
+def _add_helping(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--doctor", action="store_true",
+        help="examine the way to the server, say what works, what does not, and what to do; "
+        "with --json as JSON")  # fmt: skip
+    add("--completion", choices=("bash", "zsh", "fish"), metavar="SHELL",
+        help="print the completions for bash, zsh or fish")  # fmt: skip
+    add("--man", action="store_true", help="print the manual page, for `man -l -`")
 
 
 class _Verbosity(argparse.Action):

@@ -6,6 +6,7 @@ import argparse
 import sys
 import threading
 import time
+from collections.abc import Sequence
 
 from websocket import ABNF, WebSocket
 
@@ -61,6 +62,12 @@ class Classic:
     def note(self, text: str) -> None:
         """Say something that the server did not; any thread."""
         print(f"wsdump: {plain(text, '')}", file=sys.stderr, flush=True)
+
+    def replayed(self, opcode: int, data: str | bytes) -> None:
+        """Nothing, as with what is read from stdin."""
+
+    def status(self, texts: Sequence[str]) -> None:
+        """There is no place for it."""
 
     def read(self) -> str | bytes:
         """One line of stdin; raises EOFError at its end."""

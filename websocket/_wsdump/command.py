@@ -16,9 +16,15 @@ from websocket import WebSocketException, enableTrace
 
 from .arguments import parse
 from .classic import Classic
+from .completion import completion
+from .counting import Meter
+from .doctor import examine
 from .items import plain
+from .manual import manual
+from .recording import Tape
+from .replaying import Replay
 from .screen import Screen
-from .talking import Display, Talk, one_line
+from .talking import Display, Talk, Watcher, one_line
 
 try:
     import readline  # also gives input() editing and history
@@ -36,12 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.verbose > 1:
         enableTrace(True)
     try:
+        if args.completion or args.man:
+            return _print(completion(args.completion) if args.completion else manual())
+        if args.doctor:
+            return examine(args)
         if args.listen is not None:
             from .listening import listen
 
             listen(args)
             return 0
-        return Talk(args, display(args)).run()
+        return talk(args).run()
     except KeyboardInterrupt:
         return 0
     except (WebSocketException, OSError) as exc:
@@ -50,14 +60,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(exc, 2)
 
 
+def talk(args: argparse.Namespace) -> Talk:
+    """The conversation, and who listens to it. Raises OSError and ValueError for the files that it
+    is replayed from and recorded to."""
+    shown = display(args)
+    replay = Replay(args.replay) if args.replay else None
+    watchers: list[Watcher] = []
+    if args.record:
+        watchers.append(Tape(args.record, args.url, shown.note))
+    if args.stats:
+        watchers.append(Meter(shown.status))
+    return Talk(args, shown, watchers, replay)
+
+
 def display(args: argparse.Namespace) -> Display:
     """The screen on a terminal, unless another output was asked for or it cannot be."""
     terminal = sys.stdout.isatty() and not os.environ.get("WSDUMP_CLASSIC")
     if not terminal or args.raw or os.environ.get("TERM", "dumb") == "dumb":
         return Classic(args, safe=terminal)
-    if not sys.stdin.isatty():
+    if args.replay or not sys.stdin.isatty():
         return Screen(args, None)
     return Screen(args, _readline) if _readline is not None else Classic(args, safe=True)
+
+
+def _print(text: str) -> int:
+    sys.stdout.write(text)
+    return 0
 
 
 def _complain(exc: Exception, status: int) -> int:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 
 from websocket import ABNF, WebSocket
@@ -25,6 +25,8 @@ _COLOURS = {
     ABNF.OPCODE_PING: _FAINT,
     ABNF.OPCODE_PONG: _FAINT,
 }
+_PLAIN = 39
+_FEWEST_LINES = 4  # of a terminal with a status line
 _DATA = (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY)
 
 # A row is put in above the cursor's, wherever that is: go down a line, which scrolls at the bottom,
@@ -33,6 +35,14 @@ _DATA = (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY)
 # line being typed, so readline, which knows nothing of this, goes on as if nothing had been. One
 # write is one act for a terminal: what readline echoes meanwhile comes before or behind it.
 _ABOVE, _BACK = "\033D\033[A\0337\r\033[L\033[?7l", "\033[0m\033[?7h\0338\033[B"
+
+
+def _reserve(lines: int) -> str:
+    """Let only the rows above the last one scroll, without moving the cursor.
+
+    That it may stand in the last row is mended first; and setting what scrolls moves it home.
+    """
+    return f"\0337\033[r\0338\033D\033[A\0337\033[1;{lines - 1}r\0338"
 
 
 class Screen:
@@ -48,6 +58,7 @@ class Screen:
         self._start = time.time()
         self._lock = threading.Lock()
         self._left = False
+        self._reserved = 0  # so many rows the terminal had when its last one was kept free
         self._colours = not os.environ.get("NO_COLOR")
         self._prompt = "> " if readline is not None else ""
         self.whole_messages = not args.verbose
@@ -96,6 +107,29 @@ class Screen:
         """Say something that the server did not; any thread."""
         self._put(f"* {text}", colour)
 
+    def replayed(self, opcode: int, data: str | bytes) -> None:
+        """Show what is sent now, as if it had been typed; any thread."""
+        raw = data.encode() if isinstance(data, str) else data
+        if opcode in _DATA:
+            self._put("> " + text_of(opcode, raw), _PLAIN)
+        elif self._args.verbose:
+            self._put(f"> {ABNF.OPCODE_MAP[opcode]}: {raw!r}", _FAINT)
+
+    def status(self, texts: Sequence[str]) -> None:
+        """Show the first of these texts that fits in the last row, which is kept free for it.
+
+        It stays where it is while all else scrolls above it. Any thread.
+        """
+        size = shutil.get_terminal_size()
+        text = next((text for text in texts if len(text) < size.columns), "")
+        with self._lock:
+            if self._left or size.lines < _FEWEST_LINES:
+                return
+            before = "" if size.lines == self._reserved else _reserve(size.lines)
+            self._reserved = size.lines
+            style = f"\033[{_FAINT}m" if self._colours else ""
+            self._write(f"{before}\0337\033[{size.lines};1H{style}{text}\033[0m\033[K\0338")
+
     def read(self) -> str | bytes:
         """One line; raises EOFError at the end."""
         if self._prompt:
@@ -107,7 +141,11 @@ class Screen:
     def leave(self) -> None:
         """Clear the line that was being typed; nothing is shown from now on."""
         with self._lock:
-            if not self._left and self._prompt:
+            if self._left:
+                return
+            if self._reserved:
+                self._write(f"\0337\033[r\033[{self._reserved};1H\033[K\0338")
+            if self._prompt:
                 self._write("\r\033[K")
             self._left = True
 

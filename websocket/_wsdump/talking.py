@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -22,12 +22,14 @@ from websocket import (
 from .arguments import options_of
 from .items import NORMAL
 from .knocking import Door, Ended
+from .replaying import Replay
 
-__all__ = ["Display", "Talk", "one_line"]
+__all__ = ["Display", "Talk", "Watcher", "one_line"]
 
 _MESSAGES = (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY, ABNF.OPCODE_CONT)
 _FAREWELL = 1.0  # seconds that the server gets for the closing handshake
 _FAILED, _ABNORMAL = 1, 3
+_NORMAL_CLOSE = (1000).to_bytes(2, "big")
 
 # RFC 9110 15.5: refusals that mean "too early" or "too often"
 _TRY_AGAIN = (408, 425, 429)
@@ -43,7 +45,21 @@ class Display(Protocol):
     def show(self, frame: ABNF) -> None: ...
     def lost(self, ws: WebSocket, exc: Exception) -> None: ...
     def note(self, text: str) -> None: ...
+    def replayed(self, opcode: int, data: str | bytes) -> None: ...
+    def status(self, texts: Sequence[str]) -> None: ...
     def read(self) -> str | bytes: ...
+    def leave(self) -> None: ...
+
+
+class Watcher(Protocol):
+    """Who is told of all that happens, besides the display; `status` is not 0 if it has failed."""
+
+    status: int
+
+    def opened(self) -> None: ...
+    def came(self, frame: ABNF) -> None: ...
+    def lost(self) -> None: ...
+    def goes(self, opcode: int, data: str | bytes) -> None: ...
     def leave(self) -> None: ...
 
 
@@ -53,23 +69,42 @@ def one_line(exc: BaseException) -> str:
 
 
 class Talk:
-    """One run of the command; `run()` gives its exit status."""
+    """One run of the command; `run()` gives its exit status.
 
-    def __init__(self, args: argparse.Namespace, display: Display):
+    `replay` takes the place of stdin.
+    """
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        display: Display,
+        watchers: Sequence[Watcher] = (),
+        replay: Replay | None = None,
+    ):
         self._args = args
         self._display = display
+        self._watchers = watchers
+        self._replay = replay
         self._door = Door()
         self._came = 0
         self._ws: WebSocket | None = None
         self._changed = threading.Condition()
         self._source = self._connections()
+        self._follower: threading.Thread | None = None
 
     def run(self) -> int:
         """Connect, and talk until the end. The caller's thread reads and sends the lines.
 
         Raises what `create_connection` raises, and KeyboardInterrupt.
         """
-        first = next(self._source)
+        try:
+            self._converse(next(self._source))
+        finally:
+            for watcher in self._watchers:
+                watcher.leave()
+        return self._door.status or max((each.status for each in self._watchers), default=0)
+
+    def _converse(self, first: WebSocket) -> None:
         try:
             with self._door:
                 self._display.opened(first)
@@ -82,9 +117,16 @@ class Talk:
         finally:
             self._display.leave()
             if not self._display.stays and self._ws is not None:
-                with suppress(WebSocketException, OSError):
-                    self._ws.close(timeout=_FAREWELL)
-        return self._door.status
+                self._say_farewell(self._ws)
+
+    def _say_farewell(self, ws: WebSocket) -> None:
+        self._door.say(0)  # so that nobody connects again
+        with suppress(WebSocketException, OSError):
+            if ws.connected:
+                self._goes(ABNF.OPCODE_CLOSE, _NORMAL_CLOSE)
+            ws.close(timeout=_FAREWELL)
+        if self._watchers and self._follower is not None:
+            self._follower.join(_FAREWELL)  # they are to see the server's close, too
 
     def _connections(self) -> Iterator[WebSocket]:
         """The connection; with --reconnect one after the other."""
@@ -111,8 +153,10 @@ class Talk:
     def _begin(self, first: WebSocket) -> None:
         self._use(first)
         if self._args.text:
+            self._goes(ABNF.OPCODE_TEXT, self._args.text)
             first.send(self._args.text)
-        threading.Thread(target=self._follow, args=(first,), daemon=True).start()
+        self._follower = threading.Thread(target=self._follow, args=(first,), daemon=True)
+        self._follower.start()
         if self._args.wait is not None:
             timer = threading.Timer(self._args.wait, self._time_is_up)
             timer.daemon = True
@@ -120,6 +164,8 @@ class Talk:
 
     def _use(self, ws: WebSocket) -> None:
         ws.settimeout(None)  # --timeout is for connecting; a server may be silent for long
+        for watcher in self._watchers:
+            watcher.opened()
         with self._changed:
             self._ws = ws
             self._changed.notify_all()
@@ -148,6 +194,8 @@ class Talk:
             except (WebSocketException, OSError) as exc:
                 lost = exc
                 break
+            for watcher in self._watchers:
+                watcher.came(frame)
             self._display.show(frame)
             if opcode in _MESSAGES and frame.fin:
                 self._came += 1
@@ -155,6 +203,8 @@ class Talk:
                     self._door.end(0)
                     return
         if lost is not None:
+            for watcher in self._watchers:
+                watcher.lost()
             self._display.lost(ws, lost)
         if not self._args.reconnect:
             self._ended(ws, lost)
@@ -184,10 +234,10 @@ class Talk:
     # --- what is sent -----------------------------------------------------------------------------
 
     def _send_lines(self) -> None:
-        """Send the lines of stdin until its end."""
+        """Send the lines of stdin, or what is replayed, until its end."""
         while True:
             try:
-                line = self._display.read()
+                opcode, data = self._next()
             except EOFError:
                 return
             except BrokenPipeError:
@@ -197,16 +247,25 @@ class Talk:
                 self._display.note("stdin is not text in UTF-8 (--binary sends any bytes)")
                 self._door.say(_FAILED)
                 return
-            if not self._send(line):
+            if not self._send(opcode, data):
                 self._door.say(_ABNORMAL)
                 return
 
-    def _send(self, line: str | bytes) -> bool:
-        """Send a line; with --reconnect, if necessary by the next connection."""
-        kind = ABNF.OPCODE_BINARY if self._args.binary else ABNF.OPCODE_TEXT
+    def _next(self) -> tuple[int, str | bytes]:
+        """What is to be sent next; raises EOFError at the end."""
+        if self._replay is None:
+            line = self._display.read()
+            return (ABNF.OPCODE_BINARY if self._args.binary else ABNF.OPCODE_TEXT), line
+        opcode, data = self._replay.next(self._door.over.wait)
+        self._display.replayed(opcode, data)
+        return opcode, data
+
+    def _send(self, opcode: int, data: str | bytes) -> bool:
+        """Send it; with --reconnect, if necessary by the next connection."""
         while (ws := self._ws) is not None:
             try:
-                ws.send(line, kind)
+                self._goes(opcode, data)
+                ws.send(data, opcode)
                 return True
             except (WebSocketException, OSError) as exc:
                 if not self._args.reconnect:
@@ -216,6 +275,11 @@ class Talk:
                 while self._ws is ws and not self._door.over.is_set():
                     self._changed.wait(1.0)
         return False
+
+    def _goes(self, opcode: int, data: str | bytes) -> None:
+        # Before it is sent: the answer may be here sooner than we are back.
+        for watcher in self._watchers:
+            watcher.goes(opcode, data)
 
     def _stay(self) -> None:
         """After the end of stdin: go when what was asked for is done."""

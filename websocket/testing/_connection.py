@@ -28,10 +28,12 @@ _CLOSE_TIMEOUT = 5.0  # seconds for the peer to answer our close frame
 class Connection:
     """A client's connection; any thread may use it, one at a time receives.
 
-    `request` is the client's opening request, `subprotocol` what was agreed on, or None.
+    `request` is the client's opening request, `subprotocol` what was agreed on, or None. `number`
+    counts the server's connections from 0.
     """
 
     def __init__(self, line: Line, request: Request, agreed: Agreement, alarm: Alarm) -> None:
+        self.number = 0
         self.request = request
         self.subprotocol: str | None = agreed.subprotocol
         self._line = line

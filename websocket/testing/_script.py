@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .._exceptions import WebSocketConnectionClosedException
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from types import TracebackType
 
-__all__ = ["ScriptFailure", "ScriptServer", "script"]
+__all__ = ["ScriptFailure", "ScriptServer", "blame", "script"]
 
 
 class ScriptFailure(AssertionError):
@@ -105,11 +105,7 @@ class ScriptServer(Listening):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-        if self.failures:
-            if error is None:
-                raise self.failures[0]
-            if error.__context__ is None:
-                error.__context__ = self.failures[0]  # it is the likely cause
+        blame(self.failures, error)
 
     # --- one connection ---------------------------------------------------------------------------
 
@@ -132,6 +128,15 @@ class ScriptServer(Listening):
                 self.failures.append(failure)
                 return
         conversation.finish()
+
+
+def blame(failures: Sequence[BaseException], error: BaseException | None) -> None:
+    """At the end of a server's block: raise what went wrong first, or, if the block has failed by
+    itself, show it there."""
+    if failures and error is None:
+        raise failures[0]
+    if failures and error is not None and error.__context__ is None:
+        error.__context__ = failures[0]  # it is the likely cause
 
 
 def _satisfies(data: bytes, what: bytes | int | Callable[[bytes], object]) -> bool:

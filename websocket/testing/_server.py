@@ -91,6 +91,7 @@ class Server(Listening):
         self._handler = handler
         self._rules = rules
         self._open: dict[Line, Connection] = {}
+        self._opened = 0
         self.errors: list[BaseException] = []
         super().__init__(context, unix_socket, host, port)
 
@@ -170,6 +171,8 @@ class Server(Listening):
             with self._lock:
                 # Under the lock, so that no close frame and no broadcast overtakes the 101.
                 if not self._closing.rang:
+                    connection.number = self._opened
+                    self._opened += 1
                     line.write_soon(head)
                     self._open[line] = connection
                     return None, connection

@@ -1,0 +1,175 @@
+"""`Receiving`: what users may receive, in each form in which they want it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from . import _logging
+from ._abnf import ABNF
+from ._exceptions import WebSocketConnectionClosedException, WebSocketPayloadException
+from ._parts import Parts, abnf_of
+from ._streaming import Pieces
+from ._transport.deadline import Deadline
+from ._wire.batches import frame_of
+from ._wire.frames import BINARY, CLOSE, TEXT, Frame
+
+if TYPE_CHECKING:
+    from ._connection import Connection
+    from ._latest import Latest
+
+__all__ = ["Receiving"]
+
+_NORMAL_ENDINGS = (1000, 1001, 1005)
+
+
+class Receiving(Parts):
+    """The receive verbs of `WebSocket`; any thread may call them, each message goes to one."""
+
+    _ready: deque[str | bytes] | tuple[()] = ()  # messages that `recv` may take without a look
+
+    def _adopt(self, connection: Connection | None) -> None:
+        super()._adopt(connection)
+        self._ready = ()
+        if connection is not None and not self._classic_reading:
+            self._ready = connection.receiver.ready
+
+    def recv(self, timeout: float | None = None) -> str | bytes:
+        """The next message: str for text, bytes for binary; "" when the peer's close frame came.
+
+        Waits until `timeout` seconds are over, whatever trickles in; without one, as long as the
+        link is not silent for longer than `settimeout` allows. Raises WebSocketTimeoutException,
+        WebSocketConnectionClosedException, and after telling the peer
+        WebSocketProtocolException (1002) and WebSocketPayloadException (1007, 1009).
+        """
+        ready = self._ready
+        if ready and not _logging.tracing:
+            try:
+                return ready.popleft()
+            except IndexError:
+                pass  # another thread has taken it
+        item = self._receive_item(False, timeout)
+        if not isinstance(item, Frame):
+            return item
+        if item.opcode == TEXT:
+            return item.text if item.text is not None else _text(item.data)
+        return item.data if item.opcode == BINARY else ""
+
+    def _receive(self, control: bool, timeout: float | None) -> Frame:
+        item = self._receive_item(control, timeout)
+        return item if isinstance(item, Frame) else frame_of(item)
+
+    def _receive_item(self, control: bool, timeout: float | None) -> str | bytes | Frame:
+        connection = self._connection
+        if connection is None or self._classic_reading:
+            return self._receive_in_parts(control, timeout)
+        receiver = connection.receiver
+        deadline = None if timeout is None else Deadline(max(timeout, 0))
+        if self.fire_cont_frame:
+            return connection.receive(receiver.next_frame, control, deadline)
+        return connection.receive(receiver.next_item, control, deadline)
+
+    def recv_data(self, control_frame: bool = False) -> tuple[int, bytes]:
+        """(opcode, data) of the next message, text as UTF-8 bytes; waits and raises as `recv`.
+
+        The peer's close frame is (8, its body). With `control_frame` pings and pongs come, too.
+        """
+        frame = self._receive(control_frame, None)
+        return frame.opcode, frame.data
+
+    def recv_data_frame(self, control_frame: bool = False) -> tuple[int, ABNF]:
+        """Like `recv_data`, with the message as an `ABNF`."""
+        frame = self._receive(control_frame, None)
+        return frame.opcode, abnf_of(frame)
+
+    def recv_text(self, timeout: float | None = None) -> str:
+        """The next message, which has to be text; raises TypeError, and leaves it first in line,
+        when it is binary. Otherwise as `recv`; raises WebSocketConnectionClosedException instead of
+        returning "" at the end."""
+        frame = self._receive_kind(TEXT, "text", timeout)
+        return frame.text if frame.text is not None else _text(frame.data)
+
+    def recv_bytes(self, timeout: float | None = None) -> bytes:
+        """The next message, which has to be binary; as `recv_text` otherwise."""
+        return self._receive_kind(BINARY, "binary", timeout).data
+
+    def recv_json(
+        self, loads: Callable[[str], Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """The next message, text, through `loads` (default: `json.loads`)."""
+        text = self.recv_text(timeout)
+        if loads is None:
+            import json
+
+            loads = json.loads
+        return loads(text)
+
+    def _receive_kind(self, opcode: int, kind: str, timeout: float | None) -> Frame:
+        frame = self._receive(False, timeout)
+        connection = self._connection
+        if frame.opcode == CLOSE and connection is not None:
+            raise connection.closed_error()
+        if frame.opcode != opcode:
+            if connection is not None:
+                with connection.read_lock:
+                    connection.receiver.put_back(frame)
+            raise TypeError(f"the next message is {ABNF.OPCODE_MAP[frame.opcode]}, expected {kind}")
+        return frame
+
+    def recv_streaming(self) -> Iterator[str | bytes]:
+        """The pieces of the next message as they arrive, text cut at code points.
+
+        Each step waits and raises as `recv` does. Leaving early discards the rest of the message.
+        After a timeout the iteration may go on. Ends at once when the peer's close frame comes
+        instead of a message.
+        """
+        connection = self._connection
+        if connection is None:
+            raise WebSocketConnectionClosedException("Connection is already closed.")
+        return Pieces(connection)
+
+    def latest(self, n: int) -> Latest:
+        """An iterator over the newest `n` messages, for feeds of which only the newest count.
+
+        From now on a thread of its own reads; older messages are dropped and counted (`dropped`).
+        Ended by the iterator's `close()` or the end of the connection; until then `recv` and the
+        like would take messages away. Raises RuntimeError while another `latest` reads.
+        """
+        from ._latest import latest
+
+        return latest(self, n)
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """Messages until the connection ends: normally (1000, 1001, no code) the iteration ends,
+        otherwise it raises WebSocketConnectionClosedException."""
+        while True:
+            try:
+                message = self.recv()
+            except WebSocketConnectionClosedException:
+                if self.close_code in _NORMAL_ENDINGS:
+                    return
+                raise
+            connection = self._connection
+            if message == "" and connection is not None and connection.receiver.peer_close:
+                if self.close_code in _NORMAL_ENDINGS:
+                    return
+                raise connection.closed_error()
+            yield message
+
+    def __next__(self) -> str | bytes:
+        """One `recv()`."""
+        return self.recv()
+
+    def next(self) -> str | bytes:
+        """One `recv()`."""
+        return self.recv()
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as exc:
+        raise WebSocketPayloadException(
+            f"cannot decode: a text is not UTF-8 ({exc.reason})"
+        ) from exc
