@@ -39,7 +39,7 @@ def main() -> int:
     """The command line."""
     options = _options()
     if options.report:
-        saved(Results(**json.loads(RESULTS.read_text())))
+        saved(Results(**json.loads(RESULTS.read_text(encoding="utf-8"))))
         return 0
     plan = _plan(options)
     if options.list:
@@ -56,9 +56,20 @@ def main() -> int:
     results.machine["minutes"] = round((time.monotonic() - started) / 60, 1)
     print(table(results))
     if options.save:
+        if options.only and RESULTS.exists():
+            results = _among(results)
         RESULTS.write_text(written(results), encoding="utf-8")
         saved(results)
     return 0
+
+
+def _among(results: Results) -> Results:
+    """The rows that were measured before, with those of `results` in their places."""
+    before = Results(**json.loads(RESULTS.read_text(encoding="utf-8")))
+    rows = {**before.rows, **results.rows}
+    order = [row.title for row in ROWS]
+    known = sorted((title for title in rows if title in order), key=order.index)
+    return Results(before.machine, {title: rows[title] for title in known})
 
 
 def _options() -> argparse.Namespace:
@@ -69,12 +80,20 @@ def _options() -> argparse.Namespace:
         " time.",
     )
     add = parser.add_argument
-    add("--quick", action="store_true", help="few and short rounds, without the scaling rows")
+    add(
+        "--quick",
+        action="store_true",
+        help="few and short rounds, without the scaling rows and some others",
+    )
     add("--only", metavar="REGEX", help="rows whose title matches")
     add("--peers", metavar="NAMES", help="beside the floors and ours only these, with commas; or -")
     add("--rounds", type=int, help="rounds (default 5, quick 2)")
     add("--seconds", type=float, help="length of a batch (default 0.12, quick 0.04)")
-    add("--save", action="store_true", help="write results.json, docs/performance.md, the charts")
+    add(
+        "--save",
+        action="store_true",
+        help="write results, page and charts; with --only, these rows of them",
+    )
     add("--report", action="store_true", help="measure nothing; write page and charts anew")
     add("--list", action="store_true", help="measure nothing; print the titles of the rows")
     return parser.parse_args()

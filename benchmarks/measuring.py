@@ -22,7 +22,7 @@ _SCALE = {"us": 1e6, "ms": 1e3, "KiB": 1 / 1024, "x": 1.0}
 _DEPTHS = 7  # frames from one round to the next
 _DOUBT = 1.8  # times the least: rounds as different as this are not believed
 _START = 20.0  # seconds for a process to be connected
-_IMPORTS = 3
+_IMPORTS = 2  # times as many as rounds
 
 # Who is not asked, and why.
 _UNABLE = {
@@ -98,7 +98,9 @@ def measure_row(
             _measure_alone(row, library, start, setting, taken[library.name])
     else:
         _measure_rounds(row, takes_part, start, place, setting, taken, 0)
-        doubtful = [library for library in takes_part if _is_doubtful(taken[library.name])]
+        doubtful = [
+            library for library in takes_part if _is_doubtful(taken[library.name], setting.rounds)
+        ]
         if doubtful:
             _measure_rounds(row, doubtful, start, place, setting, taken, setting.rounds)
     for library in takes_part:
@@ -223,9 +225,10 @@ def _measure_alone(
         worker.end()
 
 
-def _is_doubtful(taken: _Taken) -> bool:
+def _is_doubtful(taken: _Taken, rounds: int) -> bool:
     """Whether it gets another chance: rounds that differ much, or a process that did not last."""
-    return bool(taken.failures) or max(taken.rounds) > _DOUBT * min(taken.rounds)
+    differs = rounds > 2 and bool(taken.rounds) and max(taken.rounds) > _DOUBT * min(taken.rounds)
+    return differs or bool(taken.failures)
 
 
 def _figure(row: Row, taken: _Taken) -> dict[str, Any]:

@@ -102,10 +102,10 @@ _KIB, _MIB = 1 << 10, 1 << 20
 
 _PLAIN = (
     Row("echo 32 B", "echo", 32, goal=Goal(floor=1.10)),
-    Row("echo 1 KiB", "echo", _KIB, goal=Goal(floor=1.10)),
+    Row("echo 1 KiB", "echo", _KIB, goal=Goal(floor=1.10), quick=False),
     Row("echo 1 KiB text", "echo", _KIB, text=True, goal=Goal(floor=1.10)),
     Row("echo 64 KiB", "echo", 64 * _KIB, goal=Goal(floor=1.20)),
-    Row("echo 64 KiB text", "echo", 64 * _KIB, text=True, goal=Goal(floor=1.20)),
+    Row("echo 64 KiB text", "echo", 64 * _KIB, text=True, goal=Goal(floor=1.20), quick=False),
     Row("echo 1 MiB", "echo", _MIB, goal=Goal(floor=1.20)),
     Row("echo 1 MiB text", "echo", _MIB, text=True, goal=Goal(floor=1.40)),
     Row("receive flood 32 B", "flood", 32, goal=Goal(figure=0.12)),
@@ -192,7 +192,7 @@ _MORE = (
         goal=Goal(bio=1.0, is_the_must=True),
     ),
     Row("500 connections, each 64 B per 100 ms", "spread", 64, count=500, goal=Goal(figure=10.9)),
-    Row("the same, polled by selectors", "polled", 64, count=500),
+    Row("the same, polled by selectors", "polled", 64, count=500, quick=False),
     Row(
         "500 connections, p99 of a burst to all",
         "burst",
@@ -214,6 +214,7 @@ _MEMORY = (
         fragment=4 * _KIB,
         unit="x",
         goal=Goal(figure=1.05),
+        quick=False,
     ),
 )
 

@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     )
     from ._protocol.deflate import Deflate as Deflate
     from ._reconnect import Backoff as Backoff, reconnecting as reconnecting
+    from ._stats import Stats as Stats
 
 __version__ = "1.10.0"
 
@@ -145,6 +146,7 @@ __all__ = [
     "STATUS_UNEXPECTED_CONDITION",
     "STATUS_UNSUPPORTED_DATA_TYPE",
     "State",
+    "Stats",
     "WebSocket",
     "WebSocketAddressException",
     "WebSocketApp",
@@ -206,6 +208,7 @@ _LATE = {
     "Deflate": "_protocol.deflate",
     "Backoff": "_reconnect",
     "reconnecting": "_reconnect",
+    "Stats": "_stats",
 }
 """Names that are imported when they are first asked for, and the modules that have them."""
 

@@ -35,10 +35,40 @@ __all__ = [
 class sock_opt:
     """The socket options of one `WebSocket`: `sockopt`, `sslopt` and `timeout` in seconds."""
 
+    # The list and the dict of those who gave none are made when somebody asks: there may be
+    # thousands of connections.
+    __slots__ = ("_sockopt", "_sslopt", "timeout")
+
     def __init__(self, sockopt: Any, sslopt: Mapping[str, Any] | None):
-        self.sockopt: Any = [] if sockopt is None else sockopt
-        self.sslopt: Mapping[str, Any] = {} if sslopt is None else sslopt
+        self._sockopt: Any = sockopt
+        self._sslopt: Mapping[str, Any] | None = sslopt
         self.timeout: float | None = None
+
+    @property
+    def sockopt(self) -> Any:
+        """Arguments of `setsockopt`, a tuple for each call."""
+        if self._sockopt is None:
+            self._sockopt = list["Any"]()
+        return self._sockopt
+
+    @sockopt.setter
+    def sockopt(self, sockopt: Any) -> None:
+        self._sockopt = sockopt
+
+    @property
+    def sslopt(self) -> Mapping[str, Any]:
+        """Options of TLS."""
+        if self._sslopt is None:
+            self._sslopt = dict[str, "Any"]()
+        return self._sslopt
+
+    @sslopt.setter
+    def sslopt(self, sslopt: Mapping[str, Any]) -> None:
+        self._sslopt = sslopt
+
+    def given(self) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """`sockopt` and `sslopt` as they are, for who only reads them."""
+        return tuple(self._sockopt or ()), self._sslopt or {}
 
 
 class proxy_info:

@@ -36,10 +36,12 @@ _PATIENCE = 1.0  # seconds for our last words behind another thread's frame
 class Connection(Reading):
     """Verbs for reading, writing and ending; any thread, several at once."""
 
+    __slots__ = ()
+
     def lose(self, failure: WebSocketException) -> None:
         """The keepalive found the peer dead: wake everybody; who reads gets `failure`."""
         self._failure = failure
-        self.receiver.ready.clear()
+        self.receiver.discard_ready()
         self._remember(failure)
         self.sender.abandon()
         self._announce_end()
@@ -59,7 +61,7 @@ class Connection(Reading):
             self.end()
             return
         self._closing = True
-        self.receiver.ready.clear()
+        self.receiver.discard_ready()
         if self.busy_here():
             self._close_from_within(said)
             return
@@ -74,7 +76,7 @@ class Connection(Reading):
         if self._begin_writing():
             try:
                 with suppress(WebSocketException):
-                    self._owed.setdefault(CLOSE, said)
+                    self._debts().setdefault(CLOSE, said)
                     self._pay()
             finally:
                 self._end_writing()
@@ -85,12 +87,14 @@ class Connection(Reading):
             return  # somebody is stuck in a send: the end will wake them
         try:
             self._writing = True
-            self._message_done.notify_all()
-            said = self._owed.pop(CLOSE, said)
+            self._let_others_send()
+            said = self._debts().pop(CLOSE, said)
             with suppress(WebSocketException):
                 data = self.sender.close(said.code, said.reason)
                 if data or self.stream.unsent:
                     self.stream.write(data, deadline)
+                    if data:
+                        self.sent.frame(data)
                     if _logging.tracing:
                         _logging.trace(f"++Sent raw: {data!r}")
         finally:
@@ -109,7 +113,9 @@ class Connection(Reading):
                     frame = receiver.next_piece()
                     if frame is None:
                         self._fill(deadline)
-                    elif deadline.expired:  # a flood gives us no time to wait
+                        continue
+                    receiver.count.came_late(frame)
+                    if deadline.expired:  # a flood gives us no time to wait
                         return
         finally:
             self._reading = False

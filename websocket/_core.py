@@ -62,14 +62,14 @@ class WebSocket(Receiving):
         WebSocketBadStatusException (refused), WebSocketException (a bad answer).
         """
         if "timeout" in options:
-            self.sock_opt.timeout = options["timeout"]
+            self._keep_timeout(options["timeout"])
         if connect is not _classic.connect or handshake is not _classic.handshake:
             self._connect_in_parts(url, dict(options))
             return
         if self._connection is not None:
             self._connection.end()
         private: dict[str, Any] = dict(options)
-        attempt: Attempt = private.get("_attempt") or Attempt(Deadline(self.sock_opt.timeout))
+        attempt: Attempt = private.get("_attempt") or Attempt(Deadline(self._kept_timeout))
         self._attempt = attempt
         try:
             made = establish(url, options, self._settings(), attempt)
@@ -79,7 +79,7 @@ class WebSocket(Receiving):
         if attempt.cancelled:
             made.connection.end()
             attempt.check()
-        self._shook_hands(url, made.handshake, made.opened.request, made.opened.response)
+        self._shook_hands(url, made.heads, made.subprotocol)
 
     def _connect_in_parts(self, url: str, options: dict[str, Any]) -> None:
         """Connect by the parts that a program has put in the place of ours."""
@@ -89,7 +89,8 @@ class WebSocket(Receiving):
             url, (connect, handshake), self.sock_opt, _classic.proxy_info(**options), options
         )
         self._adopt(make_connection(as_stream(sock), options, self._settings(), True))
-        self._shook_hands(url, said, None, None)
+        self._shook_hands(url, b"", None)
+        self.handshake_response = said
 
     # --- frames of one's own ---------------------------------------------------------------------
 
@@ -103,9 +104,13 @@ class WebSocket(Receiving):
             trace(f"++Sent decoded: {frame}")
         if self._overridden("_send"):
             with self.lock:
+                connection = self._connection
+                written = connection.sent.wire if connection is not None else 0
                 rest = data
                 while rest:
                     rest = rest[self._send(rest) :]
+                if connection is not None and connection.sent.wire == written:
+                    connection.sent.frame(data)  # it went without us
             return len(data)
         return self._open_connection().send_raw(data, frame.opcode < CLOSE)
 
@@ -182,9 +187,10 @@ def create_connection(
     `timeout` (default: `getdefaulttimeout()`) bounds connecting as a whole, and afterwards how long
     the link may be silent. `class_` is made instead of WebSocket; it must take any keyword.
     """
+    ours = class_ is WebSocket  # which needs no list and no dict to be told that there is nothing
     from_constructor: dict[str, Any] = {
-        "sockopt": options.pop("sockopt", None) or [],
-        "sslopt": options.pop("sslopt", None) or {},
+        "sockopt": options.pop("sockopt", None) or (None if ours else []),
+        "sslopt": options.pop("sslopt", None) or (None if ours else {}),
         "fire_cont_frame": options.pop("fire_cont_frame", None) or False,
         "enable_multithread": options.pop("enable_multithread", True),
         "skip_utf8_validation": options.pop("skip_utf8_validation", None) or False,

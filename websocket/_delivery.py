@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from . import _logging
@@ -21,7 +20,7 @@ class Delivery:
     app: WebSocketApp
     stopped: bool
     _ws: Any
-    _ready: deque[str | bytes] | tuple[()] = ()  # messages that were parsed ahead
+    _ready: list[str | bytes] | tuple[()] = ()  # messages that were parsed ahead, the next one last
 
     def deliver(self, item: str | bytes | Frame) -> None:
         """Call back for one; what gets out of a `_callback` that was overridden gets out here."""
@@ -38,7 +37,7 @@ class Delivery:
         plain = not (app._overrides("_callback") or self._ws.skip_utf8_validation)
         while ready and not self.stopped and not _logging.tracing:
             try:
-                message = ready.popleft()
+                message = ready.pop()
             except IndexError:  # another thread has taken it
                 return
             on_message = app.on_message

@@ -40,7 +40,9 @@ __all__ = [
 class WebSocketException(Exception):
     """Root of all errors of this library; also raised itself for faults of the opening handshake.
 
-    `hint` is one line that says what to do, or None; it also ends the message.
+    `hint` is one line that says what to do, or None; it also ends the message. That is one line,
+    too: where it quotes the peer, control characters are written out (`\\x1b`). What the attributes
+    of an exception hold is as it came.
     `close_code` is the close code that the peer was told (RFC 6455 7.4.1), or None.
     """
 
@@ -55,7 +57,16 @@ class WebSocketException(Exception):
                 args = (f"{args[0]} ({hint})", *args[1:])
         if close_code is not None:
             self.close_code = close_code
+        if args and isinstance(args[0], str) and not args[0].isprintable():
+            args = (_written_out(args[0]), *args[1:])
         super().__init__(*args)
+
+
+def _written_out(text: str) -> str:
+    """The text with what could steer a terminal, or begin a new line of a log, written out."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 class WebSocketProtocolException(WebSocketException):

@@ -42,7 +42,7 @@ def converse(
 def _ping(connection: Connection, record: Record, secrets: Secrets, deadline: Deadline) -> bool:
     """Whether it is worth going on. What the server sends meanwhile is dropped."""
     waiter = connection.pings.sent(_PAYLOAD)
-    connection.send(PING, _PAYLOAD)
+    connection.send_control(PING, _PAYLOAD)
     while True:
         try:
             frame = connection.receive(connection.receiver.next_piece, True, deadline)

@@ -9,26 +9,42 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ._abnf import ABNF
+from ._agreed import Agreed
 from ._classic import sock_opt
 from ._connection import Connection
 from ._exceptions import WebSocketException
-from ._opening import Settings, handshake_response, make_connection
+from ._opening import Settings, make_connection
 from ._transport.connecting import as_stream
 from ._wire.frames import CLOSE, NO_STATUS
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from ._wire.http1 import Request, Response
+    from ._stats import Stats
+
+    _Options = sock_opt
 
 __all__ = ["Facts"]
 
 
-class Facts:
+class Facts(Agreed):
     """The base of `WebSocket`: its options, its present or last `Connection`, and their accessors.
 
     Everything here may be called from any thread.
     """
+
+    # What is as it mostly is costs an object nothing: there may be thousands of connections.
+    get_mask_key: Callable[[int], bytes | str] | None = None
+    dispatcher: Any = None
+    enable_multithread: bool = True
+    fire_cont_frame: bool = False
+    skip_utf8_validation: bool = False
+    close_frame: ABNF | None = None
+    _sock_opt: _Options | None = None
+    _connection: Connection | None = None
+    _connected_says: bool | None = None  # what a program assigned to `connected`
+    _locks: dict[str, Any] | None = None  # while there is no connection, or as assigned
+    _id: UUID | None = None
 
     def __init__(
         self,
@@ -41,25 +57,23 @@ class Facts:
         dispatcher: Any = None,
         **_ignored: Any,
     ):
-        self.sock_opt: sock_opt = sock_opt(sockopt, sslopt)
-        self.get_mask_key = get_mask_key
-        self.dispatcher = dispatcher
-        self.enable_multithread = enable_multithread
-        self.fire_cont_frame: bool = bool(fire_cont_frame)
-        self.skip_utf8_validation: bool = bool(skip_utf8_validation)
-        self.handshake_response: handshake_response | None = None
-        self.request: Request | None = None
-        self.response: Response | None = None
-        self.close_frame: ABNF | None = None
-        self._connection: Connection | None = None
-        self._connected_says: bool | None = None  # what a program assigned to `connected`
-        self._locks: dict[str, Any] = {}  # while there is no connection, or as assigned
-        self._id: UUID | None = None
-        self._url = ""
+        if sockopt is not None or sslopt is not None:
+            self._sock_opt = sock_opt(sockopt, sslopt)
+        if get_mask_key is not None:
+            self.get_mask_key = get_mask_key
+        if dispatcher is not None:
+            self.dispatcher = dispatcher
+        if enable_multithread is not True:
+            self.enable_multithread = enable_multithread
+        if fire_cont_frame:
+            self.fire_cont_frame = True
+        if skip_utf8_validation:
+            self.skip_utf8_validation = True
 
     def __repr__(self) -> str:
         state = "open" if self.connected else "closed"
-        return f"<{type(self).__name__} {state}{' ' + self._url if self._url else ''}>"
+        shown = self._url.partition("?")[0].rpartition("@")[2]  # without secrets
+        return f"<{type(self).__name__} {state}{' ' + shown if shown else ''}>"
 
     # --- the socket ------------------------------------------------------------------------------
 
@@ -91,26 +105,19 @@ class Facts:
     def _adopt(self, connection: Connection | None) -> None:
         """Go on with another connection; locks that a program assigned stay."""
         self._connection = connection
-        self._connected_says = None
+        if self._connected_says is not None:
+            self._connected_says = None
 
-    def _shook_hands(
-        self,
-        url: str,
-        said: handshake_response,
-        request: Request | None,
-        response: Response | None,
-    ) -> None:
-        """Remember what the opening handshake was."""
-        self.handshake_response = said
-        self.request, self.response = request, response
-        self.close_frame = None
-        self._url = url.partition("?")[0].rpartition("@")[2]
+    def _shook_hands(self, url: str, heads: bytes, subprotocol: str | None) -> None:
+        super()._shook_hands(url, heads, subprotocol)
+        if self.close_frame is not None:
+            self.close_frame = None
 
     def _settings(self) -> Settings:
+        options = sock_opt(None, None) if self._sock_opt is None else self._sock_opt
         return Settings(
-            tuple(self.sock_opt.sockopt or ()),
-            self.sock_opt.sslopt,
-            self.sock_opt.timeout,
+            *options.given(),
+            options.timeout,
             self.get_mask_key,
             self.skip_utf8_validation,
         )
@@ -151,22 +158,42 @@ class Facts:
 
     # --- options ---------------------------------------------------------------------------------
 
+    @property
+    def sock_opt(self) -> _Options:
+        """What was asked of the sockets: `sockopt`, `sslopt` and `timeout`; it may be assigned."""
+        if self._sock_opt is None:
+            self.__dict__.setdefault("_sock_opt", sock_opt(None, None))
+        assert self._sock_opt is not None
+        return self._sock_opt
+
+    @sock_opt.setter
+    def sock_opt(self, options: _Options) -> None:
+        self._sock_opt = options
+
     def settimeout(self, timeout: float | None) -> None:
         """How long the link may be silent in one read or write, in seconds; None: for ever."""
-        self.sock_opt.timeout = timeout
+        self._keep_timeout(timeout)
         connection = self._connection
         if connection is not None and not connection.over:
             with suppress(OSError):  # it may be closed at this very moment
                 connection.stream.settimeout(timeout)
 
+    def _keep_timeout(self, timeout: float | None) -> None:
+        if timeout is not None or self._sock_opt is not None:
+            self.sock_opt.timeout = timeout
+
+    @property
+    def _kept_timeout(self) -> float | None:
+        return None if self._sock_opt is None else self._sock_opt.timeout
+
     def gettimeout(self) -> float | None:
         """The timeout that was set, in seconds."""
-        return self.sock_opt.timeout
+        return self._kept_timeout
 
     @property
     def timeout(self) -> float | None:
         """The same as `gettimeout()`; assigning it is `settimeout`."""
-        return self.sock_opt.timeout
+        return self._kept_timeout
 
     @timeout.setter
     def timeout(self, timeout: float | None) -> None:
@@ -185,7 +212,7 @@ class Facts:
 
     @lock.setter
     def lock(self, lock: Any) -> None:
-        self._locks["lock"] = lock
+        self._assign_lock("lock", lock)
 
     @property
     def readlock(self) -> Any:
@@ -194,48 +221,18 @@ class Facts:
 
     @readlock.setter
     def readlock(self, lock: Any) -> None:
-        self._locks["readlock"] = lock
+        self._assign_lock("readlock", lock)
 
     def _lock(self, name: str, attribute: str) -> Any:
-        if name not in self._locks:
+        if self._locks is None or name not in self._locks:
             if self._connection is not None:
                 return getattr(self._connection, attribute)
-            self._locks[name] = threading.RLock()
+            self._assign_lock(name, threading.RLock())
+        assert self._locks is not None
         return self._locks[name]
 
-    # --- the handshake ---------------------------------------------------------------------------
-
-    def getstatus(self) -> int | None:
-        """The HTTP status of the handshake, or None before."""
-        return self.handshake_response.status if self.handshake_response else None
-
-    @property
-    def status(self) -> int | None:
-        """The same as `getstatus()`."""
-        return self.getstatus()
-
-    def getheaders(self) -> dict[str, str] | None:
-        """The response's headers with lower-case names, the last value of each; None before."""
-        return self.handshake_response.headers if self.handshake_response else None
-
-    @property
-    def headers(self) -> dict[str, str] | None:
-        """The same as `getheaders()`."""
-        return self.getheaders()
-
-    def getsubprotocol(self) -> str | None:
-        """The subprotocol that the server chose, in lower case, or None."""
-        return self.handshake_response.subprotocol if self.handshake_response else None
-
-    @property
-    def subprotocol(self) -> str | None:
-        """The same as `getsubprotocol()`."""
-        return self.getsubprotocol()
-
-    @property
-    def path(self) -> str | None:
-        """Path and query that were requested, or None before the handshake."""
-        return self.request.path if self.request is not None else None
+    def _assign_lock(self, name: str, lock: Any) -> None:
+        self._locks = {**(self._locks or {}), name: lock}
 
     @property
     def id(self) -> UUID:
@@ -281,7 +278,8 @@ class Facts:
     @property
     def latency(self) -> float:
         """The last round trip that was measured, in seconds; 0.0 before the first."""
-        return 0.0 if self._connection is None else self._connection.latency
+        pings = None if self._connection is None else self._connection._pings
+        return 0.0 if pings is None else pings.round_trips.last
 
     def exception(self) -> BaseException | None:
         """What ended the connection, if it was an error, else None."""
@@ -295,6 +293,16 @@ class Facts:
         """
         connection = self._connection
         return connection is None or connection.wait_ended(timeout)
+
+    def stats(self) -> Stats:
+        """How much the present or last connection has sent and received so far, how long its pings
+        took, since when it is open: a snapshot, all zero before the first connection.
+
+        Waits for nothing. `connect()` begins anew.
+        """
+        from ._stats import stats_of
+
+        return stats_of(self._connection)
 
     def _note_close_frame(self) -> None:
         self.close_frame = self._peer_close_frame()

@@ -106,7 +106,7 @@ def _start_proxied_socket(url: str, options: Any, proxy: Any) -> tuple[Any, Any]
     if not HAVE_PYTHON_SOCKS:
         raise WebSocketException(
             "Python Socks is needed for SOCKS proxying but is not available",
-            hint="pip install websocket-client[socks]",
+            hint="pip install 'websocket-client[socks]'",
         )
     if not proxy.proxy_port:
         raise WebSocketProxyException("Cannot use port 0 when proxy_host specified")

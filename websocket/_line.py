@@ -9,18 +9,22 @@ nobody else can; so nothing is forgotten, and nobody waits.
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from . import _logging
 from ._exceptions import WebSocketConnectionClosedException, WebSocketException
 from ._keepalive import forget
 from ._pings import Latch, Pings
+from ._protocol.counting import Sent
 from ._protocol.receiving import Receiver
 from ._protocol.sending import Sender
 from ._transport.streams import Stream
-from ._wire.frames import ABNORMAL, CLOSE, NO_STATUS, PING, PONG, Close
+from ._wire.frames import ABNORMAL, CLOSE, NO_STATUS, PING, PONG
 
 if TYPE_CHECKING:
     from ._pulse import Pulse
@@ -28,13 +32,48 @@ if TYPE_CHECKING:
 __all__ = ["Line"]
 
 _OWED = (PONG, PING, CLOSE)  # in this order behind the bytes of a frame already begun
+_NOTHING: Any = MappingProxyType(dict[int, Any]())
+
+_Made = TypeVar("_Made")
 
 
 class Line:
-    """A stream, both halves of the protocol, and who may touch what."""
+    """A stream, both halves of the protocol, and who may touch what.
+
+    There may be thousands of them, of which most wait: what such a one does not need is no slot
+    but an attribute of the class until it is set, and made by the first who needs it.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_began",
+        "_chores",
+        "_closing",
+        "_message_owner",
+        "_owed",
+        "_reading",
+        "_sent",
+        "_writing",
+        "over",
+        "read_lock",
+        "receiver",
+        "sender",
+        "stream",
+        "write_lock",
+    )
+
+    _closed = False  # a latch: the descriptor is closed
+    _hatch = False  # a latch: the user watches the descriptor
+    pulse: Pulse | None = None  # the keepalive, where it was asked for
+    error: WebSocketException | None = None  # what ended the connection, if it was one
+    _pings: Pings | None = None
+    _message_done: threading.Condition | None = None  # with the write lock held
+    _ended: Latch | None = None
+    _descriptor: Any = None  # a lock, held while it is shut down or closed
+    _lasted: float | None = None
 
     def __init__(self, stream: Stream, receiver: Receiver, sender: Sender):
-        self._closed = False  # a latch: the descriptor is closed
         self.stream = stream
         # Reading: belongs to the holder of read_lock.
         self.read_lock = threading.RLock()
@@ -43,28 +82,41 @@ class Line:
         # Writing: belongs to the holder of write_lock.
         self.write_lock = threading.RLock()
         self.sender = sender
+        self._sent: Sent | None = None
         self._writing = False
         self._message_owner: int | None = None  # the thread whose fragments are under way
-        self._message_done = threading.Condition(self.write_lock)
         # Shared, each change atomic.
-        self._owed: dict[int, Any] = {}  # newest payload by opcode; for CLOSE a Close
-        self.pings = Pings()
-        self.pulse: Pulse | None = None  # the keepalive, where it was asked for
-        self.error: WebSocketException | None = None  # what ended the connection, if it was one
+        self._owed: dict[int, Any] = _NOTHING  # newest payload by opcode; for CLOSE a Close
         self.over = False  # a latch: nothing more is delivered or sent
         self._closing = False  # a latch: what still comes is discarded
-        self._hatch = False  # a latch: the user watches the descriptor
         self._chores = False  # for whoever leaves next
-        self._ended = Latch()
-        self._descriptor = threading.RLock()  # held while it is shut down or closed
+        self._began = time.monotonic()
         stream.share_locks(self.read_lock, self.write_lock)
-        _Last.of(self)
+        _open[_Last(self, _Last.release)] = stream
 
     def __del__(self) -> None:
         # Closed, never shut down: a forked child would cut its parent off. What the program has
         # taken of ours, and still holds, is left alone.
-        if not getattr(self, "_closed", True):
-            self.stream.release()
+        stream: Stream | None = getattr(self, "stream", None)
+        if stream is not None and not self._closed:
+            stream.release()
+
+    def _made(self, name: str, make: Callable[[], _Made]) -> _Made:
+        """The attribute `name`, made now unless another thread was faster: both get the same."""
+        made: _Made = self.__dict__.setdefault(name, make())
+        return made
+
+    @property
+    def pings(self) -> Pings:
+        """Those that somebody waits for."""
+        return self._pings or self._made("_pings", Pings)
+
+    @property
+    def sent(self) -> Sent:
+        """What was written; for the holder of the write lock."""
+        if self._sent is None:
+            self._sent = Sent()
+        return self._sent
 
     # --- who is inside ---------------------------------------------------------------------------
     # The locks are re-entrant so that they know their owner; the flags tell the second entry of
@@ -88,10 +140,16 @@ class Line:
 
     def owe(self, opcode: int, what: Any) -> None:
         """Send a control frame without waiting: now, or by whoever can. The newest counts."""
-        self._owed[opcode] = what
+        self._debts()[opcode] = what
         self._try_to_pay()
         if self._chores:
             self._do_chores()
+
+    def _debts(self) -> dict[int, Any]:
+        """`_owed`, to be written."""
+        if self._owed is _NOTHING:
+            self._owed = self._made("_own_debts", dict[int, Any])
+        return self._owed
 
     def _try_to_pay(self) -> bool:
         """Pay what is owed; whether nobody else was writing, who would do it on leaving."""
@@ -115,14 +173,15 @@ class Line:
         for opcode in _OWED:
             if stream.unsent:
                 return
-            what = self._owed.pop(opcode, None)
-            if what is None or self.sender.our_close is not None:
+            what: Any = self._owed.pop(opcode, None) if self._owed else None
+            if what is None is None or self.sender.our_close is not None:
                 continue
             if opcode == CLOSE:
                 data = self.sender.close(what.code, what.reason)
             else:
                 data = (self.sender.pong if opcode == PONG else self.sender.ping)(what)
             stream.write_now(data)
+            self.sent.frame(data)
             if _logging.tracing:
                 _logging.trace(f"++Sent raw: {data!r}")
 
@@ -131,7 +190,7 @@ class Line:
     def end(self) -> None:
         """No more: wake everybody inside, and have the last one out close the descriptor."""
         self.over = True
-        self.receiver.ready.clear()
+        self.receiver.discard_ready()
         self.sender.abandon()
         self._announce_end()
         self._chores = True
@@ -140,9 +199,13 @@ class Line:
 
     def wake(self) -> None:
         """End every wait on the socket, in all threads; what they find then is theirs to judge."""
-        with self._descriptor:  # not between a close and the next owner of that number
+        with self._descriptor_lock:  # not between a close and the next owner of that number
             if not self._closed:
                 self.stream.wake()
+
+    @property
+    def _descriptor_lock(self) -> Any:
+        return self._descriptor or self._made("_descriptor", threading.RLock)
 
     def _remember(self, exc: WebSocketException) -> None:
         """Note what ended the connection: without its traceback, whose frames hold us."""
@@ -150,15 +213,22 @@ class Line:
             self.error = _bare(exc)
 
     def _announce_end(self) -> None:
-        self.pings.give_up()
+        if self._pings is not None:
+            self._pings.give_up()
         if self.pulse is not None:
             self.pulse = None
             forget()
-        self._ended.open()
+        if self._lasted is None:
+            self._lasted = time.monotonic() - self._began
+        self._latch.open()
+
+    @property
+    def _latch(self) -> Latch:
+        return self._ended or self._made("_ended", Latch)
 
     def wait_ended(self, timeout: float | None) -> bool:
         """Wait until the connection is over; whether it is."""
-        return self.over or self._ended.wait(timeout)
+        return self.over or self._latch.wait(timeout)
 
     def open_hatch(self) -> None:
         """From here on the descriptor shows every message that has not been delivered."""
@@ -196,7 +266,7 @@ class Line:
         return True
 
     def _settle(self) -> None:
-        self._message_done.notify_all()
+        self._let_others_send()
         if self._closed:
             return
         if self._owed or self.stream.unsent:
@@ -206,7 +276,7 @@ class Line:
         if self.over or (both and not self.stream.unsent and CLOSE not in self._owed):
             self.over = True
             self.stream.finish()
-            with self._descriptor:
+            with self._descriptor_lock:
                 self._closed = True
                 self.stream.close()
             self._announce_end()
@@ -214,6 +284,11 @@ class Line:
             with suppress(WebSocketException):
                 self.receiver.feed(self.stream.give_back(self.receiver.give_back()))
             self.stream.stop_reading_ahead()
+
+    def _let_others_send(self) -> None:
+        """Wake whoever waits for the end of a message in fragments; with the write lock held."""
+        if self._message_done is not None:
+            self._message_done.notify_all()
 
     # --- what became of it -----------------------------------------------------------------------
 
@@ -248,31 +323,19 @@ class Line:
             text, status_code=code, reason=said.reason or None
         )
 
-    def _owed_close(self) -> Close | None:
-        owed: Close | None = self._owed.get(CLOSE)
-        return owed
-
 
 class _Last(ref[Line]):
     """Does what `Line.__del__` does where a reference cycle is collected: the collector may come to
     the socket first, which would complain that nobody has closed it; but weak references come
     before all."""
 
-    __slots__ = ("stream",)
-    stream: Stream
-
-    @classmethod
-    def of(cls, line: Line) -> None:
-        last = cls(line, cls.release)
-        last.stream = line.stream
-        _open[id(last)] = last
+    __slots__ = ()
 
     def release(self) -> None:
-        del _open[id(self)]
-        self.stream.release()
+        _open.pop(self).release()
 
 
-_open: dict[int, _Last] = {}
+_open: dict[_Last, Stream] = {}
 
 
 def _bare(exc: WebSocketException) -> WebSocketException:

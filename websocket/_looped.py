@@ -193,7 +193,18 @@ class LoopedSession(DispatchedSession):
             count += 1
             if count >= _AT_A_TIME and not connection.unread_here():
                 return None
+            if self._is_caught_up(connection):
+                return None
         return None
+
+    def _is_caught_up(self, connection: Connection) -> bool:
+        """Whether there is nothing more to read just now."""
+        if self.stopped or not connection.read_lock.acquire(blocking=False):
+            return False  # the loop will find out
+        try:
+            return connection is self._connection and connection.caught_up()
+        finally:
+            connection.read_lock.release()
 
     def deliver(self, item: str | bytes | Frame) -> None:
         """Call back for a message, a fragment, a ping or a pong; not once goodbye was said."""
@@ -254,7 +265,7 @@ class LoopedSession(DispatchedSession):
             return
         self._closing = True
         self.app.sock = None
-        connection.receiver.ready.clear()
+        connection.receiver.discard_ready()
         connection.owe(CLOSE, said)
         if timeout is not None:
             self._farewell = self._loop.timeout(timeout, self.stopped_outside)

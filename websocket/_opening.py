@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._agreed import handshake_response, keep
 from ._connection import Connection
 from ._cookiejar import SimpleCookieJar, jar_header, jar_store
 from ._protocol.handshake import Opening, header_lines
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from ._authorization import Authorization
     from ._protocol.deflate import Deflate
-    from ._transport.connecting import Opened
     from ._transport.streams import Stream
     from ._wire.http1 import Request, Response
     from ._wire.urls import WebSocketURI
@@ -66,15 +66,6 @@ _OPENING = frozenset(
 )
 
 
-class handshake_response:
-    """What the opening handshake gave: `status`, `headers` (a dict) and `subprotocol`."""
-
-    def __init__(self, status: int | None, headers: dict[str, str] | None, subprotocol: str | None):
-        self.status = status
-        self.headers = headers
-        self.subprotocol = subprotocol
-
-
 class Settings:
     """What a `WebSocket` was constructed with, as far as its connections depend on it."""
 
@@ -96,14 +87,14 @@ class Settings:
 
 
 class Established:
-    """An open connection and the handshake that opened it."""
+    """An open connection and what `keep` has kept of the heads that opened it."""
 
-    __slots__ = ("connection", "handshake", "opened")
+    __slots__ = ("connection", "heads", "subprotocol")
 
-    def __init__(self, connection: Connection, opened: Opened, handshake: handshake_response):
+    def __init__(self, connection: Connection, heads: bytes, subprotocol: str | None):
         self.connection = connection
-        self.opened = opened
-        self.handshake = handshake
+        self.heads = heads
+        self.subprotocol = subprotocol
 
 
 class _Opener:
@@ -197,10 +188,9 @@ def establish(
         from ._pulse import start_pulse  # here, since few programs need it
 
         start_pulse(connection, *pings, options.get("_on_ping"))
-    said = handshake_response(
-        opened.response.status, opened.response.headers.as_dict(), agreement.subprotocol
-    )
-    return Established(connection, opened, said)
+    redirected = opened.uri is not opener.uri
+    heads = keep(opened.response.heads, opener.opening.key, options, redirected)
+    return Established(connection, heads, agreement.subprotocol)
 
 
 def _extension(compression: Any) -> Deflate | None:
@@ -262,10 +252,15 @@ def make_connection(
 
 def _connect_options(options: Mapping[str, Any], settings: Settings) -> TransportOptions:
     sslopt, proxy_header = options.get("sslopt"), options.get("proxy_header")
+    sslopt = {**settings.sslopt, **sslopt} if sslopt else settings.sslopt
+    if sslopt or options.get("proxy_sslopt"):
+        from ._transport.tls import check_keys  # here, since it is for TLS
+
+        check_keys(sslopt, options.get("proxy_sslopt"))
     return TransportOptions(
         # "in connect() too": there they come on top of what the constructor was given
         sockopt=(*settings.sockopt, *(options.get("sockopt") or ())),
-        sslopt={**settings.sslopt, **sslopt} if sslopt else settings.sslopt,
+        sslopt=sslopt,
         proxy_header=header_lines(proxy_header) if proxy_header else (),
         **_given(options, _TRANSPORT),
     )

@@ -34,19 +34,25 @@ class Parts(Sending):
     _cont_frame_assigned = False
     _deadline: Deadline | None = None  # of the read under way, for `_recv`
     _size = 0  # bytes of the message under way
+    _counted = 0  # frames that were read by parts
 
     def _adopt(self, connection: Connection | None) -> None:
         super()._adopt(connection)
         if isinstance(self._frame_buffer, frame_buffer):
             self._frame_buffer.clear()
             self._frame_buffer.recv_buffer = []
-        if not self._cont_frame_assigned:
+        if not self._cont_frame_assigned and self._cont_frame is not None:
             self._cont_frame = None
-        self._size = 0
-        self._classic_reading = self._reads_by_parts() or self._overridden("send")
+        if self._size:
+            self._size = 0
+        classic = self._reads_by_parts() or self._overridden("send")
+        if classic is not self._classic_reading:
+            self._classic_reading = classic
 
     def _overridden(self, name: str) -> bool:
-        return name in self.__dict__ or getattr(type(self), name) is not getattr(Parts, name)
+        # Not by `__dict__`, which CPython makes for the first who looks at it.
+        found = getattr(getattr(self, name, None), "__func__", None)
+        return found is not getattr(Parts, name)
 
     def _reads_by_parts(self) -> bool:
         return (
@@ -65,7 +71,9 @@ class Parts(Sending):
         """
         connection = self._connection
         if (connection is None or self._classic_reading) and self._reads_by_parts():
-            return self.frame_buffer.recv_frame()  # type: ignore[no-any-return]
+            frame = self.frame_buffer.recv_frame()
+            self._count(frame)
+            return frame  # type: ignore[no-any-return]
         if connection is None:
             raise WebSocketConnectionClosedException("Connection is already closed.")
         return abnf_of(connection.receive(connection.receiver.next_frame, True, answer=False))
@@ -148,25 +156,30 @@ class Parts(Sending):
         """What `Connection.receive` asks for: a message or a control frame; with its read lock."""
         receiver = connection.receiver
         # What the Receiver has begun, it finishes: it alone has those bytes.
-        if by_parts and receiver._idle and receiver.at_border and not receiver._detour:
+        begun = receiver.ready or receiver._detour or not (receiver._idle and receiver.at_border)
+        if by_parts and not begun:
             self._deadline = deadline
             frame = self._next_by_parts(connection)
             if frame.opcode == CLOSE:
                 receiver.peer_close = parse_close(frame.data)
         else:
-            begun = receiver.next_frame() if self.fire_cont_frame else receiver.next_message()
-            if begun is None:
+            pull = receiver.next_frame if self.fire_cont_frame else receiver.next_message
+            pulled = pull()
+            if pulled is None:
                 return None
-            frame = begun
+            frame = pulled
         if own_answers:
             self._answer(frame)
         return frame
 
     def _next_by_parts(self, connection: Connection | None) -> Frame:
         while True:
+            counted = self._counted
             part = self.recv_frame()
             if not part:
                 raise WebSocketProtocolException(f"Not a valid frame {part}")
+            if self._counted == counted:  # a `recv_frame` that does without ours
+                self._count(part)
             if part.opcode >= CLOSE:
                 return Frame(part.opcode, _octets(part.data))
             self.cont_frame.validate(part)
@@ -178,6 +191,13 @@ class Parts(Sending):
                 self._size = 0
                 opcode, part = self.cont_frame.extract(part)
                 return Frame(opcode, _octets(part.data), bool(part.fin))
+
+    def _count(self, part: Any) -> None:
+        self._counted += 1
+        if self._connection is not None and isinstance(part, ABNF):
+            frame = Frame(part.opcode, _octets(part.data), bool(part.fin))
+            frame.masked = bool(part.mask_value)
+            self._connection.receiver.count.frame(frame)
 
     def _answer(self, frame: Frame) -> None:
         """Answer pings and closes by the `send` that has been put in the place of ours."""

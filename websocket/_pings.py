@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from ._exceptions import WebSocketConnectionClosedException, WebSocketTimeoutException
 
-__all__ = ["Latch", "Pings", "Waiter"]
+__all__ = ["Latch", "Pings", "RoundTrips", "Waiter"]
 
 
 class Latch:
@@ -72,16 +72,37 @@ class Waiter:
         self._done.open()
 
 
+class RoundTrips:
+    """What pings of one connection took, in seconds; for one reading thread, anybody may look."""
+
+    __slots__ = ("count", "last", "longest", "shortest", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last = self.longest = self.shortest = self.total = 0.0
+
+    def note(self, seconds: float) -> None:
+        """One more was measured."""
+        self.last = seconds
+        self.total += seconds
+        self.longest = max(self.longest, seconds)
+        self.shortest = min(self.shortest, seconds) if self.count else seconds
+        self.count += 1
+
+
 class Pings:
     """The pings of one connection that have not been answered and whose waiter somebody holds.
 
     A waiter that was dropped is not waited for: `ws.ping()` in a loop needs no pongs.
     """
 
+    __slots__ = ("_lock", "_waiters", "round_trips")
+
     def __init__(self) -> None:
         # Re-entrant for the sake of a signal handler that ends the connection below a read.
         self._lock = threading.RLock()
         self._waiters: WeakValueDictionary[bytes, Waiter] = WeakValueDictionary()
+        self.round_trips = RoundTrips()
 
     def sent(self, payload: bytes) -> Waiter:
         """Note a ping before it is written; raises RuntimeError while this payload is awaited."""

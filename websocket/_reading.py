@@ -17,13 +17,15 @@ from ._protocol.sending import Sender
 from ._transport.deadline import Deadline
 from ._transport.streams import PlainStream, Stream
 from ._wire.batches import frame_of
-from ._wire.frames import CLOSE, PONG, Close, Frame, FrameDecoder, encode_frame
+from ._wire.decoding import FrameDecoder
+from ._wire.frames import CLOSE, PONG, Close, Frame, encode_frame
 from ._writing import Writing
 
 __all__ = ["Reading"]
 
 _Item = TypeVar("_Item", bound=str | bytes | Frame)
 
+_CHUNK = 1 << 16
 _A_MOMENT = 0.05  # seconds until we look again whether a writer has let go of the lock
 _GRACE = 0.1  # seconds for which what has arrived is still read when the deadline has passed
 
@@ -33,6 +35,12 @@ class Reading(Writing):
 
     `autoping` answers pings, `autoclose` the peer's close frame.
     """
+
+    __slots__ = ("_failure", "filled", "parsed")
+
+    autoping = True
+    autoclose = True
+    in_pieces: object = None  # who is reading a message in pieces
 
     def __init__(
         self,
@@ -45,11 +53,11 @@ class Reading(Writing):
     ):
         super().__init__(stream, receiver, sender)
         receiver.decoder.gives_back = isinstance(stream, PlainStream)
-        self.autoping = autoping
-        self.autoclose = autoclose
-        self.latency = 0.0  # the last round trip, in seconds
+        if not autoping:
+            self.autoping = False
+        if not autoclose:
+            self.autoclose = False
         self.filled = self.parsed = 0  # bytes that were read; those among them that were parsed
-        self.in_pieces: object = None  # who is reading a message in pieces
         self._failure: WebSocketException | None = None  # for whoever reads next
 
     def receive(
@@ -85,8 +93,9 @@ class Reading(Writing):
                         elif not isinstance(item, Frame) or item.opcode < CLOSE:
                             if _logging.tracing:
                                 _trace_received(item)
-                            if not (self._closing or self.over):
+                            if not (self.receiver.ready.late or self.over):
                                 return item
+                            self.receiver.count.came_late(item)
                         elif self._take_control(item, answer, deadline) or control:
                             return item
                 except WebSocketException as exc:
@@ -97,8 +106,17 @@ class Reading(Writing):
         finally:
             if self._chores:
                 self._do_chores()
-            if self._closing or self.over:  # what was parsed ahead meanwhile
-                self.receiver.ready.clear()
+            if self.receiver.ready.late or self.over:  # what was parsed ahead meanwhile
+                self.receiver.discard_ready()
+
+    def put_back(self, message: Frame) -> None:
+        """Have whoever receives next get this message once more."""
+        try:
+            with self.read_lock:
+                self.receiver.put_back(message)
+        finally:
+            if self._chores:
+                self._do_chores()
 
     def _refuse_to_read(self) -> None:
         if self._reading:
@@ -139,7 +157,9 @@ class Reading(Writing):
         if decoder.opened is not None:
             count = self._fill_opened(decoder, deadline)
         elif decoder.position == len(decoder.buffer):
-            decoder.buffer, decoder.position = stream.read(2, True, deadline), 0
+            # Once we are closing nobody watches the descriptor: then nothing is left behind in it.
+            missing, ahead = (_CHUNK, False) if self._closing else (2, True)
+            decoder.buffer, decoder.position = stream.read(missing, ahead, deadline), 0
             count = len(decoder.buffer)
         else:
             count = self._fill_cut(decoder, deadline)
@@ -209,16 +229,24 @@ class Reading(Writing):
         return False
 
     def _take_pong(self, payload: bytes) -> None:
-        seconds = self.pings.answered(payload)
+        seconds = None if self._pings is None else self._pings.answered(payload)
         pulse = self.pulse
         if pulse is not None:  # which has to see it, even if it answers a ping of the user's, too
-            seconds = pulse.pong(payload) or seconds
-        self.latency = seconds or self.latency
+            answered = pulse.pong(payload)
+            seconds = seconds if answered is None else answered
+        if seconds is not None:
+            self.pings.round_trips.note(seconds)
 
     def unread_here(self) -> bool:
         """Whether there are bytes of messages that the descriptor does not show."""
         receiver = self.receiver
         return bool(receiver.ready) or not receiver.at_border or self.stream.pending() > 0
+
+    def caught_up(self) -> bool:
+        """Whether all that had come was delivered, as far as the last read can tell: the descriptor
+        will say when there is more. For who has just received, and nobody else receives."""
+        receiver = self.receiver
+        return not receiver.ready and receiver.at_border and self.stream.caught_up()
 
     def unread(self) -> int:
         """About how many bytes have arrived that nobody has parsed; for the keepalive."""
@@ -242,13 +270,13 @@ class Reading(Writing):
         somebody is writing, they send the close frame behind theirs.
         """
         if code is not None:
-            self._owed[CLOSE] = Close(code, "")
+            self._debts()[CLOSE] = Close(code, "")
         self.over = True
-        self.receiver.ready.clear()
+        self.receiver.discard_ready()
         self._try_to_pay()
         if self._begin_writing():
             try:
-                self._message_done.notify_all()
+                self._let_others_send()
                 if CLOSE not in self._owed and not self.stream.unsent:
                     self.sender.abandon()
                     self.stream.finish()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from . import _logging
 from ._abnf import ABNF
 from ._exceptions import WebSocketConnectionClosedException, WebSocketPayloadException
 from ._parts import Parts, abnf_of
+from ._protocol.ready import Ready
 from ._streaming import Pieces
 from ._transport.deadline import Deadline
 from ._wire.batches import frame_of
@@ -27,7 +27,8 @@ _NORMAL_ENDINGS = (1000, 1001, 1005)
 class Receiving(Parts):
     """The receive verbs of `WebSocket`; any thread may call them, each message goes to one."""
 
-    _ready: deque[str | bytes] | tuple[()] = ()  # messages that `recv` may take without a look
+    # Messages that `recv` may take without a look, the next one last.
+    _ready: Ready | tuple[()] = ()
 
     def _adopt(self, connection: Connection | None) -> None:
         super()._adopt(connection)
@@ -46,7 +47,10 @@ class Receiving(Parts):
         ready = self._ready
         if ready and not _logging.tracing:
             try:
-                return ready.popleft()
+                message = ready.pop()
+                if not ready.late:
+                    return message
+                ready.append(message)
             except IndexError:
                 pass  # another thread has taken it
         item = self._receive_item(False, timeout)
@@ -112,8 +116,7 @@ class Receiving(Parts):
             raise connection.closed_error()
         if frame.opcode != opcode:
             if connection is not None:
-                with connection.read_lock:
-                    connection.receiver.put_back(frame)
+                connection.put_back(frame)
             raise TypeError(f"the next message is {ABNF.OPCODE_MAP[frame.opcode]}, expected {kind}")
         return frame
 

@@ -68,7 +68,7 @@ class Sending(Facts):
             raise ValueError(f"a control frame carries at most 125 bytes, got {len(data)}")
         connection = self._open_connection()
         if opcode != CLOSE:
-            return connection.send(opcode, data)
+            return connection.send_control(opcode, data)
         try:
             said = parse_close(bytes(data))
         except WebSocketProtocolException as exc:

@@ -15,22 +15,27 @@ from ._exceptions import (
     WebSocketWouldBlockException,
 )
 from ._line import Line
+from ._protocol.counting import MEDIUM, SHORT
 from ._protocol.receiving import Receiver
 from ._protocol.sending import Payload, Sender
 from ._transport.deadline import Deadline
 from ._transport.streams import PlainStream, Stream
 from ._transport.waiting import translated
-from ._wire.frames import CLOSE, Close
+from ._wire.frames import Close
 from ._wire.masking import fresh_key, next_key
 from ._wire.speedups import send_frame
 
 __all__ = ["Writing"]
 
+_LARGE = 1 << 19  # bytes of a message that is not copied in one piece
+_IN_PIECES = (bytes, str)  # not a view, whose items may be larger than bytes
 _PATIENCE = 1.0  # seconds for the control frames of others behind our own frame
 
 
 class Writing(Line):
     """The send verbs. Their caller is the only one who ever waits to write."""
+
+    __slots__ = ("_direct",)
 
     def __init__(self, stream: Stream, receiver: Receiver, sender: Sender):
         super().__init__(stream, receiver, sender)
@@ -44,7 +49,7 @@ class Writing(Line):
         self._direct = stream if direct else None  # type: ignore[assignment]
 
     def send(self, opcode: int, payload: Payload | str, compress: bool = True) -> int:
-        """Write one frame, a whole message; waits for the kernel to take it.
+        """Write one frame of data, a whole message; waits for the kernel to take it.
 
         Returns the number of bytes on the wire. Raises WebSocketTimeoutException and
         WebSocketConnectionClosedException; if half of the frame had gone, the connection is over.
@@ -62,21 +67,36 @@ class Writing(Line):
                 ):  # as `_write`, with the fewest calls
                     try:
                         self._writing = True
-                        direct = self._direct
-                        if direct is not None and self.sender.plain:
+                        direct, sent = self._direct, self._sent or self.sent
+                        if (
+                            len(payload) > _LARGE
+                            and self.sender.plain
+                            and type(payload) in _IN_PIECES
+                        ):
+                            taken = self._send_large(opcode, payload)
+                        elif plain and direct is not None:
+                            sock = direct.socket
                             try:
-                                taken = send_frame(direct.socket, opcode, payload, next_key)
-                            except IndexError:  # the pool of keys is empty
-                                taken = send_frame(direct.socket, opcode, payload, fresh_key)
+                                try:
+                                    taken = send_frame(direct, sock, opcode, payload, next_key)
+                                except IndexError:  # the pool of keys is empty
+                                    taken = send_frame(direct, sock, opcode, payload, fresh_key)
                             except OSError as exc:
                                 raise translated(exc) from exc
-                            if type(taken) is int:
-                                return taken
-                            direct.write_on(*taken)  # there is no room for all of it
-                            return len(taken[0])
-                        data = self.sender.message(opcode, payload, True, compress)
-                        self.stream.write(data)
-                        return len(data)
+                            if type(taken) is not int:
+                                data, begun = taken  # there is no room for all of it
+                                direct.write_on(data, begun)
+                                taken = len(data)
+                        else:
+                            data = self.sender.message(opcode, payload, True, compress)
+                            self.stream.write(data)
+                            taken = len(data)
+                            sent.saved += self.sender.saved
+                        sent.messages += 1  # as `Sent.frame` does it
+                        sent.wire += taken
+                        if taken > SHORT:
+                            sent.headers += 2 if taken <= MEDIUM else 8
+                        return taken
                     except BaseException as exc:
                         self._not_written(exc, bool(data))
                         raise
@@ -87,7 +107,24 @@ class Writing(Line):
                 self._pay_on_leaving()
             if self._chores:
                 self._do_chores()
-        return self._write(opcode < CLOSE, self.sender.message, opcode, payload, True, compress)
+        return self._write(True, self.sender.message, opcode, payload, True, compress)
+
+    def send_control(self, opcode: int, payload: Payload) -> int:
+        """Write a ping or a pong; waits and raises as `send`."""
+        return self._write(False, self.sender.message, opcode, payload)
+
+    def _send_large(self, opcode: int, payload: Any) -> int:
+        """Masked and written piece by piece: all of it would be copied once more otherwise."""
+        count = 0
+        try:
+            for piece in self.sender.in_pieces(opcode, payload):
+                self.stream.write(piece)
+                count += len(piece)
+        except BaseException:
+            if count:
+                self.stream.half_sent = True
+            raise
+        return count
 
     def send_raw(self, frame: bytes, is_data: bool) -> int:
         """Write bytes that are a frame already."""
@@ -121,6 +158,7 @@ class Writing(Line):
                     data = encode(*what)
                     if data:
                         self.stream.write(data)
+                        self.sent.frame(data, self.sender.saved)
                 except BaseException as exc:
                     self._not_written(exc, bool(data))
                     raise
@@ -178,7 +216,7 @@ class Writing(Line):
         """Let others send data again."""
         with self.write_lock:
             self._message_owner = None
-            self._message_done.notify_all()
+            self._let_others_send()
         if self._chores:
             self._do_chores()
 
@@ -186,6 +224,8 @@ class Writing(Line):
         if self._message_owner == threading.get_ident():
             raise RuntimeError("a message inside of a message: its fragments are still being sent")
         patience = self.stream.patience(None)
+        if self._message_done is None:
+            self._message_done = threading.Condition(self.write_lock)
         free = self._message_done.wait_for(
             lambda: self._message_owner is None or self.over or self.sender.our_close is not None,
             patience,

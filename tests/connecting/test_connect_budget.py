@@ -5,15 +5,20 @@ Counted, never timed: the same on any machine. Whoever saves some lowers the bou
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 from components import component
 from raw_peer import Peer, Task, both_ways, client, close_frame
+
+from websocket._transport.deadline import Attempt, Deadline
+from websocket._transport.names import look_up
 
 CALLS = {False: 350, True: 460}
 """Per connect and close, over TLS if True; it was 337 and 445 in 2026-11."""
@@ -100,3 +105,20 @@ def _system_calls(told: Path, count: int) -> int:
 def test_system_calls(tmp_path: Path) -> None:
     few, many = (_system_calls(tmp_path / str(count), count) for count in (5, 25))
     assert (many - few) / 20 <= SYSTEM_CALLS
+
+
+def test_an_address_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But a resolver that a program has put in the place of the system's sees it as it sees all."""
+    asked: list[str] = []
+    system = socket.getaddrinfo
+
+    def theirs(host: str, *rest: Any) -> Any:
+        asked.append(host)
+        return system(host, *rest)
+
+    for host, port in (("127.0.0.1", 80), ("::1", 443), ("0:0:0::1", 8080)):
+        quick = look_up(host, port, Attempt(Deadline(None)))
+        with monkeypatch.context() as patched:
+            patched.setattr(socket, "getaddrinfo", theirs)
+            assert look_up(host, port, Attempt(Deadline(None))) == quick
+    assert asked == ["127.0.0.1", "::1", "0:0:0::1"]

@@ -64,6 +64,16 @@ def test_refusals(status: int, remedy: str) -> None:
     assert exc.response.status == status
 
 
+def test_what_steers_a_terminal_is_written_out() -> None:
+    """In the message; what the program reads from the exception is as it came."""
+    body = b"\x1b]0;title\x07<h1>\r\nno"
+    with serve(on_request=lambda request: Response(403, {}, body)) as server:
+        exc = failure(server.url)
+    assert r"\x1b]0;title\x07<h1>\r\nno" in str(exc)
+    assert str(exc).isprintable()
+    assert exc.resp_body == exc.response.body == body
+
+
 def test_chunked_and_unsized_bodies_are_shown() -> None:
     chunked = b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nwhy\r\n0\r\n\r\n"
     unsized = b"HTTP/1.1 403 No\r\n\r\nwhy"

@@ -50,6 +50,20 @@ def test_targets(status: int, location: str, expected: str) -> None:
     assert moving.seen == ["/", expected]
 
 
+def test_what_was_asked_for_and_where_it_ended() -> None:
+    """`repr` has the URL that the program knows; the rest tells of the last hop."""
+    with (
+        serve() as end,
+        serve(on_request=Moving(f"{end.url}/there")) as start,
+        websocket.create_connection(start.url, timeout=10) as ws,
+    ):
+        assert repr(ws) == f"<WebSocket open {start.url}>"
+        assert ws.request is not None
+        assert ws.request.headers["Host"] == end.url.removeprefix("ws://")
+        assert (ws.path, ws.is_ssl()) == ("/there", False)
+        assert ws.remote_address == ("127.0.0.1", end.port)
+
+
 def test_https_means_wss(papers: Papers) -> None:
     moving = Moving("")
     with serve(on_request=moving) as server, serve(ssl=papers.context) as secure:

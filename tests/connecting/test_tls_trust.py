@@ -125,9 +125,28 @@ def test_client_certificates(
 
 def test_a_missing_client_certificate(strict_server: Server, papers: Papers) -> None:
     """TLS 1.3 tells it only after the handshake: it ends the connection all the same, with a
-    documented exception."""
-    with pytest.raises((ssl.SSLError, websocket.WebSocketException)):
+    documented exception and the remedy."""
+    with pytest.raises((ssl.SSLError, websocket.WebSocketException)) as caught:
         connect(strict_server, ca_certs=str(papers.ca)).recv()
+    text = str(caught.value)
+    assert "CERTIFICATE_REQUIRED" in text
+    assert "(the server asks for a client certificate: sslopt certfile, keyfile)" in text
+    assert "_ssl.c" not in text
+    assert "wss://" not in text
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+@pytest.mark.parametrize("option", ["sslopt", "proxy_sslopt"])
+def test_unknown_keys_are_refused_before_anything_is_dialled(
+    scheme: str, option: str, unused_port: int
+) -> None:
+    """Whether or not TLS will be spoken; those that are known, or None, are no matter for ws."""
+    url = f"{scheme}://127.0.0.1:{unused_port}"
+    with pytest.raises(ValueError, match="unknown sslopt key 'ca_cert', did you mean 'ca_certs'"):
+        websocket.create_connection(url, **{option: {"ca_cert": "x"}})  # type: ignore[arg-type]
+    known: Any = {"cert_reqs": ssl.CERT_NONE, "nobody_knows": None}
+    with pytest.raises(ConnectionRefusedError):
+        websocket.create_connection(url, **{option: known})
 
 
 @pytest.mark.parametrize("chain", [False, True])

@@ -422,6 +422,19 @@ def test_raw_frames_are_not_answered(tls: bool) -> None:
 
 
 @both_ways
+def test_the_peers_reason_cannot_steer_a_terminal(tls: bool) -> None:
+    """The message has it written out, the attributes as it came."""
+    reason = "\x1b[2J\nERROR all is well \u202e\x9b1m"
+    with connected(tls, glued=close_frame(4000, reason)) as (ws, _):
+        assert ws.recv() == ""
+        with pytest.raises(websocket.WebSocketConnectionClosedException) as caught:
+            ws.recv()
+        assert caught.value.reason == ws.close_reason == reason
+        assert r"\x1b[2J\nERROR all is well \u202e\x9b1m" in str(caught.value)
+        assert str(caught.value).isprintable()
+
+
+@both_ways
 def test_iteration_ends_with_a_normal_close_and_raises_otherwise(tls: bool) -> None:
     for code in (1000, 1001, None):
         with connected(tls, glued=text("a") + text("") + text("b") + close_frame(code)) as (ws, _):

@@ -20,6 +20,7 @@ from websocket._exceptions import (
 )
 from websocket._protocol.client import SEND_EOF, ClientProtocol, State
 from websocket._protocol.handshake import accept_value
+from websocket._wire.decoding import FrameDecoder
 from websocket._wire.frames import (
     BINARY,
     CLOSE,
@@ -28,7 +29,6 @@ from websocket._wire.frames import (
     PONG,
     TEXT,
     Frame,
-    FrameDecoder,
     encode_frame,
 )
 from websocket._wire.http1 import HeadReader, Request, Response

@@ -119,6 +119,11 @@ def reconnect(url: str) -> None:
         ever.close()
 
 
+def examine(url: str) -> None:
+    found = websocket.explain(url, timeout=5)
+    print(found.ok, found.as_dict(), str(found), [step.name for step in found.steps])
+
+
 # --- a connection ---------------------------------------------------------------------------------
 
 
@@ -138,6 +143,8 @@ def receive(ws: websocket.WebSocket) -> Iterator[str | bytes]:
         yield from ticks
         print(ticks.dropped)
         ticks.close()
+    stats: websocket.Stats = ws.stats()
+    print(stats.messages_received, stats.compression_ratio_sent, stats.as_dict())
     yield from ws
     yield next(ws)
 

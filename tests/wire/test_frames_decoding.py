@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from websocket._exceptions import WebSocketProtocolException
-from websocket._wire.frames import BINARY, TEXT, Frame, FrameDecoder, encode_frame
+from websocket._wire.decoding import FrameDecoder
+from websocket._wire.frames import BINARY, TEXT, Frame, encode_frame
 
 WIRE_FRAMES = st.tuples(
     st.integers(0, 15),

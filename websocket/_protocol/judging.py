@@ -2,28 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any
+from io import BytesIO
+from typing import Protocol
 
 from .._exceptions import WebSocketPayloadException, WebSocketProtocolException
 from .._wire.frames import BINARY, CLOSE, CONT, OPCODE_NAMES, TEXT, Frame
+from .._wire.utf8 import Validator
+from .counting import Received
 
-__all__ = ["Judging"]
+__all__ = ["Inflating", "Judging"]
 
 # What cannot be compressed grows a little (RFC 7692 7.2.1, RFC 1951 3.2.4): a message of max_size
 # may travel in so many bytes more, beside an eighth.
 _EXPANSION = 64
 
 
+class Inflating(Protocol):
+    """What undoes the compression of one message after the other (RFC 7692)."""
+
+    def inflate(self, data: bytes, fin: bool, limit: int | None) -> bytes:
+        """The plain bytes of one frame; raises when they would be more than `limit`."""
+        ...
+
+
 class Judging:
-    """The rules, for `Receiver`, which knows what came before."""
+    """The rules, for `Receiver`, and what they need to know of what came before.
+
+    That is as the class says until somebody sets it: there may be thousands of connections, of
+    which most wait, and whole messages need none of it.
+    """
+
+    __slots__ = ("__dict__", "_count")
 
     max_size: int | None
     _server: bool
-    _tolerate_masks: bool
-    _inflater: Any
-    _begun: bool  # whether a message is under way
-    _compressed: bool  # whether that is compressed
-    _size: int  # of what has come of it
+    check_utf8 = True
+    _tolerate_masks = False
+    _inflater: Inflating | None = None
+    # Of the message.
+    _begun = False
+    _kind = TEXT
+    _compressed = False
+    _size = 0
+    _utf8: Validator | None = None
+    _collected: BytesIO | None = None  # what next_message holds of it
+    unfinished = False  # a beginning of it was handed out by another verb
+    # Of the frame.
+    _judged = False  # its header has been checked
+    _validated = 0  # so many of the bytes that it holds went through _utf8 already
+    _drained = 0  # so many bytes of it were handed out by next_piece
+    _put_back: tuple[Frame, ...] = ()  # messages to come once more, the next one last
+
+    def __init__(self) -> None:
+        self._count: Received | None = None
+
+    @property
+    def count(self) -> Received:
+        """How much has been received; made when the first bytes are parsed."""
+        if self._count is None:
+            self._count = Received()
+        return self._count
 
     def _is_compressed(self, opened: Frame) -> bool:
         return self._compressed if opened.opcode == CONT else opened.rsv1

@@ -17,32 +17,26 @@ thread may take the next one; every other case goes frame by frame, in `_next`.
 
 from __future__ import annotations
 
-from collections import deque
+from contextlib import suppress
 from io import BytesIO
-from typing import Protocol
 
 from .._wire.batches import encode_messages, frame_of, parse_fragments, parse_messages
+from .._wire.decoding import FrameDecoder
 from .._wire.frames import (
     CLOSE,
     CONT,
     TEXT,
     Close,
     Frame,
-    FrameDecoder,
     parse_close,
+    size_on_wire,
 )
 from .._wire.utf8 import Validator, not_utf8
-from .judging import Judging
+from .counting import Received, amount_of
+from .judging import Inflating, Judging
+from .ready import Ready
 
 __all__ = ["Inflating", "Receiver"]
-
-
-class Inflating(Protocol):
-    """What undoes the compression of one message after the other (RFC 7692)."""
-
-    def inflate(self, data: bytes, fin: bool, limit: int | None) -> bytes:
-        """The plain bytes of one frame; raises when they would be more than `limit`."""
-        ...
 
 
 class Receiver(Judging):
@@ -53,6 +47,8 @@ class Receiver(Judging):
     `tolerate_masks` accepts masked and unmasked frames alike.
     """
 
+    __slots__ = ("_detour", "_idle", "_server", "decoder", "max_size", "peer_close", "ready")
+
     def __init__(
         self,
         *,
@@ -62,31 +58,21 @@ class Receiver(Judging):
         tolerate_masks: bool = False,
         inflater: Inflating | None = None,
     ):
+        super().__init__()
         self.peer_close: Close | None = None  # a latch: set once, by the peer's close frame
         self.max_size = max_size
         self._server = server
-        self.check_utf8 = check_utf8
-        self._tolerate_masks = tolerate_masks
-        self._inflater = inflater
+        if not check_utf8:
+            self.check_utf8 = False
+        if tolerate_masks:
+            self._tolerate_masks = True
+        if inflater is not None:
+            self._inflater = inflater
         self.decoder = FrameDecoder()
-        # Whole messages, parsed ahead: taken from the left, by `popleft`, one at a time.
-        self.ready: deque[str | bytes] = deque()
+        self.ready = Ready()
         self._idle = True  # no message is under way, nor a frame of which only a part has come
-        # Of the message under way.
-        self._begun = False
-        self._kind = TEXT
-        self._compressed = False
-        self._size = 0
-        self._utf8: Validator | None = None
-        self._collected: BytesIO | None = None  # what next_message holds of it
-        self.unfinished = False  # a beginning of it was handed out by another verb
-        # Of the frame of which only a part has come.
-        self._judged = False  # its header has been checked
-        self._validated = 0  # so many of the bytes that it holds went through _utf8 already
-        self._drained = 0  # so many bytes of it were handed out by next_piece
         # What next_message has to see to first: unfinished, or a message that was put back.
         self._detour = False
-        self._put_back: Frame | None = None
 
     @property
     def missing(self) -> int:
@@ -109,13 +95,16 @@ class Receiver(Judging):
 
     def give_back(self) -> bytes:
         """Let go of what was fed and not pulled: it never was here."""
-        messages: list[str | bytes] = []
-        try:
-            while True:  # from the right: another thread may be taking from the left
-                messages.append(self.ready.pop())
-        except IndexError:
-            pass
-        return encode_messages(reversed(messages)) + self.decoder.give_back()
+        messages = self.ready.take_all()
+        if messages:
+            self.count.take_back(amount_of(messages))
+        return encode_messages(messages) + self.decoder.give_back()
+
+    def discard_ready(self) -> None:
+        """Let go of what was parsed ahead: nobody will receive it, nor what will be. Any thread."""
+        self.ready.late = True
+        if self.ready:
+            self.count.cleared(amount_of(self.ready.take_all()))
 
     def next_item(self) -> str | bytes | Frame | None:
         """As `next_message`, but a plain message comes as what it is, without a frame."""
@@ -127,16 +116,28 @@ class Receiver(Judging):
             if decoder.position == len(decoder.buffer):
                 decoder.missing = 2
                 return None
-            messages, decoder.position = parse_messages(
+            start = decoder.position
+            messages, end, payload = parse_messages(
                 decoder.buffer,
-                decoder.position,
+                start,
                 -1 if self.max_size is None else self.max_size,
             )
-            if len(messages) == 1:
+            count, number = self._count, len(messages)
+            if count is None:
+                count = self._count = Received()
+            if number > 1:
+                messages.reverse()
+            # From here to `ready` without a call: `stats()` may look, and where a call returns a
+            # signal handler may raise, and all would be lost.
+            decoder.position = end
+            count.messages += number
+            count.payload += payload
+            count.wire += end - start
+            if number == 1:
                 return messages[0]
-            ready.extend(messages)
+            ready += messages
         try:
-            return ready.popleft()
+            return ready.pop()
         except IndexError:  # there was none, or another thread has taken it
             return self.next_message()
 
@@ -148,9 +149,12 @@ class Receiver(Judging):
         try:
             text = self.decoder.take_text()
         except UnicodeDecodeError as exc:
+            if not self.check_utf8:
+                return None
             raise not_utf8(exc) from exc
         if text is not None:
             self._judged, self._validated, self._idle, self._utf8 = False, 0, True, None
+            self.count.message(self.decoder.announced, opened.masked)
         return text
 
     def next_message(self) -> Frame | None:
@@ -160,7 +164,9 @@ class Receiver(Judging):
             if frame is not None or self._detour:
                 return frame
         if self.ready:
-            return self._held_back()
+            frame = self._held_back()
+            if frame is not None:
+                return frame
         while True:
             frame = self._next() if self._collected is None else self._next_run()
             if frame is None or (frame.fin and frame.opcode != CONT):  # control frames are final
@@ -175,8 +181,10 @@ class Receiver(Judging):
 
     def next_frame(self) -> Frame | None:
         """The next frame; what another verb has taken and not handed out comes first."""
-        if self.ready or self._put_back is not None or self._collected is not None:
-            return self._held_back()
+        if self.ready or self._put_back or self._collected is not None:
+            frame = self._held_back()
+            if frame is not None:
+                return frame
         frame = self._next()
         if frame is not None and not frame.fin:
             self.unfinished = self._detour = True
@@ -203,12 +211,12 @@ class Receiver(Judging):
     def put_back(self, message: Frame) -> None:
         """Have the next verb return this message once more."""
         self.decoder.feed(self.give_back())  # messages parsed ahead are behind it
-        self._put_back, self._detour = message, True
+        self._put_back, self._detour = (*self._put_back, message), True
 
     def _first_in_line(self) -> Frame | None:
         """What was put back; or None, once the rest of a message of which the beginning was handed
         out is behind us: a message is delivered whole or in pieces, never its end alone."""
-        if self._put_back is not None:
+        if self._put_back:
             return self._held_back()
         while self.unfinished:
             frame = self.next_piece()
@@ -218,19 +226,19 @@ class Receiver(Judging):
 
     def _held_back(self) -> Frame | None:
         """The message that was put back or parsed ahead, or the fragments that `next_message`
-        holds, as one."""
-        message, self._put_back = self._put_back, None
-        self._detour = self.unfinished
-        if message is None and self.ready:
-            try:
-                return frame_of(self.ready.popleft())
-            except IndexError:  # another thread has taken it
-                return self.next_message()
-        if message is None:
-            assert self._collected is not None
-            message = Frame(self._kind, self._collected.getvalue(), False)
-            self._collected = None
-            self.unfinished = self._detour = True
+        holds, as one; None where another thread has taken the last that was parsed ahead."""
+        if self._put_back:
+            *rest, message = self._put_back
+            self._put_back = tuple(rest)
+            self._detour = bool(rest) or self.unfinished
+            return message
+        with suppress(IndexError):
+            return frame_of(self.ready.pop())
+        if self._collected is None:
+            return None
+        message = Frame(self._kind, self._collected.getvalue(), False)
+        self._collected = None
+        self.unfinished = self._detour = True
         return message
 
     def _next_run(self) -> Frame | None:
@@ -242,7 +250,7 @@ class Receiver(Judging):
             data, fin, decoder.position = parse_fragments(decoder.buffer, start, limit)
             if decoder.position > start:
                 frame = Frame(CONT, data, fin)
-                self._take_data(frame)
+                self._take_data(frame, decoder.position - start)
                 self._idle = not self._begun
                 return frame
         return self._next()
@@ -258,11 +266,13 @@ class Receiver(Judging):
             self._judged = False
         else:
             self._judge(frame, len(frame.data))
-        if frame.opcode == CLOSE:
-            self.peer_close = parse_close(frame.data)
-            self.decoder.give_back()
-        elif frame.opcode < CLOSE:
-            self._take_data(frame)
+        if frame.opcode < CLOSE:
+            self._take_data(frame, size_on_wire(len(frame.data) + self._drained, frame.masked))
+        else:
+            if frame.opcode == CLOSE:
+                self.peer_close = parse_close(frame.data)
+                self.decoder.give_back()
+            self.count.frame(frame)
         self._idle = not self._begun
         return frame
 
@@ -283,23 +293,30 @@ class Receiver(Judging):
                 self._validated += len(piece)
                 self._utf8.check(piece, False)
 
-    def _take_data(self, frame: Frame) -> None:
-        """A data frame that is allowed here: inflate, validate, move on in the message."""
+    def _take_data(self, frame: Frame, wire: int) -> None:
+        """A data frame that is allowed here, `wire` bytes long as it came: inflate, validate, move
+        on in the message."""
         if frame.opcode != CONT:
             self._begun, self._kind, self._compressed = True, frame.opcode, frame.rsv1
         if self._compressed:
             assert self._inflater is not None
             limit = None if self.max_size is None else self.max_size - self._size
+            squeezed = len(frame.data)
             frame.data = self._inflater.inflate(frame.data, frame.fin, limit)
             frame.rsv1 = False
             self._limit(self._size + len(frame.data))
+            self.count.saved += len(frame.data) - squeezed
         if self._kind == TEXT and self.check_utf8:
             self._validate(frame)
         if self._drained:  # its beginning was handed out: this is a continuation of that
             frame.opcode = CONT
-        self._size += len(frame.data) + self._drained
+        size = len(frame.data) + self._drained
+        self._size += size
+        self.count.payload += size
+        self.count.wire += wire
         self._validated = self._drained = 0
         if frame.fin:
+            self.count.messages += 1
             self._begun = self._compressed = self.unfinished = self._detour = False
             self._size = 0
             self._utf8 = None

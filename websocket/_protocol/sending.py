@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from .._exceptions import WebSocketConnectionClosedException
@@ -16,14 +16,16 @@ from .._wire.frames import (
     Close,
     encode_close,
     encode_frame,
+    encode_header,
 )
-from .._wire.masking import fresh_key
+from .._wire.masking import fresh_key, mask
 
 __all__ = ["Deflating", "Payload", "Sender"]
 
 Payload = bytes | bytearray | memoryview
 
 _RSV1 = 4
+_PIECE = 1 << 18  # bytes; a multiple of the masking key's length
 
 
 class Deflating(Protocol):
@@ -45,6 +47,16 @@ class Sender:
     instead of the system's random source.
     """
 
+    __slots__ = (
+        "_compressing",
+        "_deflater",
+        "_get_mask_key",
+        "_server",
+        "our_close",
+        "plain",
+        "saved",
+    )
+
     def __init__(
         self,
         *,
@@ -57,6 +69,7 @@ class Sender:
         self._server = server
         self._deflater = deflater
         self._compressing = False  # the message under way
+        self.saved = 0  # bytes that compression has taken from the last frame of data
         self.plain = False  # whether a message is one masked frame and nothing else
         self._judge()
 
@@ -85,17 +98,30 @@ class Sender:
             return self._message(opcode, payload, fin, compress)
         return encode_frame(opcode, payload, self._key(), fin)
 
+    def in_pieces(self, opcode: int, payload: bytes | str) -> Iterator[Payload]:
+        """A large message where `plain` holds, cut so that each piece is still in the cache when it
+        is sent."""
+        if isinstance(payload, str) and not payload.isascii():
+            payload = payload.encode()
+        key = fresh_key()
+        yield encode_header(opcode, len(payload), key)
+        whole = payload if isinstance(payload, str) else memoryview(payload)
+        for start in range(0, len(whole), _PIECE):
+            piece = whole[start : start + _PIECE]
+            yield mask(key, piece.encode() if isinstance(piece, str) else piece)
+
     def _message(self, opcode: int, payload: Payload | str, fin: bool, compress: bool) -> bytes:
         """The same where compression was agreed on: the first fragment decides for all."""
         assert self._deflater is not None
         if isinstance(payload, str):
             payload = payload.encode()
         first = opcode != CONT
-        rsv = 0
+        rsv = self.saved = 0
         if compress if first else self._compressing:
             squeezed = self._deflater.deflate(payload, fin, first)
             self._compressing = squeezed is not None and not fin
             if squeezed is not None:
+                self.saved = len(payload) - len(squeezed)
                 payload, rsv = squeezed, (_RSV1 if first else 0)
         elif first:
             self._compressing = False
@@ -110,6 +136,7 @@ class Sender:
         """A frame that somebody else has made; raises as `message` does."""
         if self.our_close is not None:
             raise WebSocketConnectionClosedException("Connection is already closed.")
+        self.saved = 0
         return frame
 
     def ping(self, payload: Payload) -> bytes:

@@ -87,6 +87,9 @@ class DuckStream:
     def give_back(self, data: bytes) -> bytes:
         return data
 
+    def caught_up(self) -> bool:
+        return False
+
     def stop_reading_ahead(self) -> None:
         """It never did."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from .. import _logging
 from .._exceptions import (
     WebSocketBadStatusException,
@@ -70,6 +72,7 @@ def exchange(
         for _ in range(options.max_interim + 1):
             reader = HeadReader("response", options.max_head, options.max_head_lines)
             response = _read_head(stream, reader, attempt, deadline)
+            response.heads = head + response.heads
             if _logging.tracing:
                 _trace("response header", encode_response(response), hide)
             if response.status == 101 or response.status >= 200:
@@ -78,10 +81,23 @@ def exchange(
         attempt.check()
         if exc.hint is not None:
             raise
-        raise WebSocketConnectionClosedException(*exc.args, hint=_HUNG_UP) from exc
+        raise WebSocketConnectionClosedException(*exc.args, hint=_why_lost(exc)) from exc
     raise WebSocketException(
         f"More than {options.max_interim} interim responses before the answer (max_interim)"
     )
+
+
+def _why_lost(exc: WebSocketConnectionClosedException) -> str | None:
+    """What to do about a connection that was lost before the answer."""
+    ssl = sys.modules.get("ssl")  # who speaks TLS has imported it
+    cause = exc.__cause__
+    if ssl is None or cause is None or not isinstance(cause, ssl.SSLError):
+        return _HUNG_UP
+    # Since TLS 1.3 a server refuses our certificate only behind the handshake (RFC 8446 4.4.2.4).
+    from .tls import explain_tls_error
+
+    hint: str | None = getattr(explain_tls_error(cause, ""), "hint", None)
+    return hint
 
 
 def _trace(title: str, head: bytes, hide: tuple[str, ...]) -> None:
@@ -94,20 +110,21 @@ def _trace(title: str, head: bytes, hide: tuple[str, ...]) -> None:
 def _read_head(
     stream: Stream, reader: HeadReader, attempt: Attempt, deadline: Deadline | None
 ) -> Response:
-    begun = False
+    before = bytearray()  # of the head
     while True:
         data = stream.read(reader.missing, True, deadline)
         if not data:
             raise WebSocketConnectionClosedException(
                 "Connection to remote host was lost.",
-                hint=_HUNG_UP_IN_ANSWER if begun else _HUNG_UP,
+                hint=_HUNG_UP_IN_ANSWER if before else _HUNG_UP,
             )
-        begun = True
         taken = reader.feed(data)
         if taken is not None:
             stream.give_back(data[taken:])
             response: Response = reader.head()
+            response.heads = bytes(before) + data[:taken]
             return response
+        before += data
 
 
 def refuse(

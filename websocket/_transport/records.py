@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["RecordSplitter"]
 
 _HEADER = 5  # type, version, length (RFC 8446 5.1)
+_LONG = 1 << 14  # bytes of a buffer that say that more has come
 
 
 class RecordSplitter:
@@ -49,20 +50,27 @@ class RecordSplitter:
         self._buffer, self._position = b"", 0
         return None
 
-    def next_ones(self) -> bytes | bytearray | None:
-        """All whole records that are here, one behind the other, or None as `next`."""
-        start = self._position
-        record = self.next()
-        if record is None or self._position == 0:  # the end of one that was cut
-            return record
-        buffer, end = self._buffer, self._position
-        while end + _HEADER <= len(buffer):
+    def next_ones(self) -> bytes | bytearray | memoryview | None:
+        """All whole records that are here, one behind the other, or None as `next`.
+
+        One that is cut by the end of a long buffer stays in it: to `give_back` and feed it again,
+        with what follows, costs less than to collect it.
+        """
+        if self._cut:
+            return self._next_cut()
+        buffer, start = self._buffer, self._position
+        size, end = len(buffer), start
+        while end + _HEADER <= size:
             behind = end + _HEADER + (buffer[end + 3] << 8 | buffer[end + 4])
-            if behind > len(buffer):
+            if behind > size:
                 break
             end = behind
-        self._position = end
-        return buffer[start:end]
+        if end > start:
+            self._position = end
+            return buffer if end - start == size else memoryview(buffer)[start:end]
+        if start and size > _LONG:
+            return None
+        return self.next()
 
     def put_back(self, records: bytes) -> None:
         """Have `next` return these once more, before all others; at a border."""

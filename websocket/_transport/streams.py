@@ -23,10 +23,10 @@ __all__ = ["LARGE", "Bytes", "PlainStream", "Stream"]
 CHUNK = (1 << 16) + 16  # what one peek takes: the knee of the curve, and a header
 LARGE = 1 << 18  # what one exact read takes at most: an announced length is only a claim
 
-_PEEK = getattr(socket, "MSG_PEEK", 0)
-_DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+_PEEK = int(getattr(socket, "MSG_PEEK", 0))  # int: each `|` of an enum costs a microsecond
+_DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
 # Linux drops bytes without copying them; for TCP only (tcp(7)).
-_TRUNC = getattr(socket, "MSG_TRUNC", 0) if sys.platform == "linux" else 0
+_TRUNC = int(getattr(socket, "MSG_TRUNC", 0)) if sys.platform == "linux" else 0
 
 Bytes = bytes | bytearray | memoryview
 
@@ -58,6 +58,11 @@ class Stream(Protocol):
     def give_back(self, data: bytes) -> bytes:
         """Undo the reading of `data`, the unconsumed end of what the last `read` returned; returns
         it where that is too late, since it has left the kernel for good."""
+        ...
+
+    def caught_up(self) -> bool:
+        """Whether the last `read` took all that had come by then, so that whoever waits for the
+        descriptor will be told of more; all of that has to have been consumed."""
         ...
 
     def stop_reading_ahead(self) -> None:
@@ -124,9 +129,6 @@ class PlainStream:
     __slots__ = (
         "_peeked",
         "_peeking",
-        "_recv",
-        "_recv_into",
-        "_send",
         "_truncate",
         "half_sent",
         "socket",
@@ -139,15 +141,13 @@ class PlainStream:
         self._peeked = 0  # bytes handed out that the kernel still has
         self._peeking = _PEEK != 0
         self._truncate = _TRUNC if sock.family in (socket.AF_INET, socket.AF_INET6) else 0
-        self.move_to(sock)
+        # Below it is `socket.socket.recv(self.socket)`, never `self.socket.recv()`: the face of a
+        # TLS stream is an SSLSocket and stands above this one.
+        self.socket = sock
 
     def move_to(self, sock: socket.socket) -> None:
         """Go on with another object for the same descriptor (TLS puts its face there)."""
         self.socket = sock
-        # Not sock.recv: the face of a TLS stream is an SSLSocket and stands above this one.
-        self._recv: Any = socket.socket.recv.__get__(sock)
-        self._recv_into: Any = socket.socket.recv_into.__get__(sock)
-        self._send: Any = socket.socket.send.__get__(sock)
 
     def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
         if self._peeked:
@@ -156,21 +156,40 @@ class PlainStream:
             data: bytes
             if deadline is None:
                 try:
-                    data = self._recv(CHUNK, _PEEK)
+                    data = socket.socket.recv(self.socket, CHUNK, _PEEK)
                 except OSError as exc:
                     self._stumble(exc, True, None)
-                    data = self._insist(self._recv, (CHUNK, _PEEK), None)
+                    data = self._insist(socket.socket.recv, (CHUNK, _PEEK), None)
+            elif deadline.seconds == 0 and self.socket.gettimeout() is None:
+                data = self._look()
             else:
-                data = self._insist(self._recv, (CHUNK, _PEEK), deadline)
+                data = self._insist(socket.socket.recv, (CHUNK, _PEEK), deadline)
             self._peeked = len(data)
             return data
         count = missing if missing < LARGE else LARGE
-        return self._insist(self._recv, (count, 0), deadline)  # type: ignore[no-any-return]
+        return self._insist(socket.socket.recv, (count, 0), deadline)  # type: ignore[no-any-return]
+
+    def _look(self) -> bytes:
+        """What has come already, without a wait for it."""
+        try:
+            return socket.socket.recv(self.socket, CHUNK, _PEEK | _DONTWAIT)
+        except BlockingIOError:
+            raise WebSocketTimeoutException("Connection timed out") from None
+        except OSError as exc:
+            self._stumble(exc, True, None)
+            return self._look()
+
+    def caught_up(self) -> bool:
+        caught_up = 0 < self._peeked < CHUNK
+        if caught_up:
+            self._remove(self._peeked)
+        return caught_up
 
     def read_into(self, room: memoryview, deadline: Deadline | None = None) -> int:
         if self._peeked:
             self._remove(self._peeked)
-        return self._insist(self._recv_into, (room, 0, 0), deadline)  # type: ignore[no-any-return]
+        whole = (room, 0, 0)
+        return self._insist(socket.socket.recv_into, whole, deadline)  # type: ignore[no-any-return]
 
     def _insist(self, call: Any, arguments: tuple[Any, ...], deadline: Deadline | None) -> Any:
         """Call until there is something; the last of its arguments are flags."""
@@ -180,7 +199,7 @@ class PlainStream:
             try:
                 if deadline is not None:
                     self._await(True, deadline)
-                return call(*arguments)
+                return call(self.socket, *arguments)
             except WebSocketException:
                 raise
             except OSError as exc:
@@ -191,7 +210,7 @@ class PlainStream:
         self._peeked = 0
         while count:
             try:
-                taken = self._recv(count, self._truncate) if self._truncate else self._recv(count)
+                taken = socket.socket.recv(self.socket, count, self._truncate)
             except OSError as exc:
                 raise translated(exc) from exc
             if not taken:  # the connection was reset since
@@ -219,7 +238,7 @@ class PlainStream:
             data, self.unsent = self.unsent + data, b""
         try:
             if deadline is None:
-                sent: int = self._send(data)
+                sent = socket.socket.send(self.socket, data)
                 if sent == len(data):
                     return
                 begun = True
@@ -235,19 +254,18 @@ class PlainStream:
 
     def _write_rest(self, rest: memoryview, begun: bool, deadline: Deadline | None) -> None:
         while rest:
+            self.half_sent = begun
             try:
                 if deadline is None:
-                    sent: int = self._send(rest)
+                    sent = socket.socket.send(self.socket, rest)
                 else:
                     self._await(False, deadline)
-                    sent = self._send(rest, _DONTWAIT)
+                    sent = socket.socket.send(self.socket, rest, _DONTWAIT)
                 begun = begun or sent > 0
                 rest = rest[sent:]
             except WebSocketException:
-                self.half_sent = begun
                 raise
             except OSError as exc:
-                self.half_sent = begun
                 self._stumble(exc, False, deadline)
         self.half_sent = False
 
@@ -263,7 +281,7 @@ class PlainStream:
                     limit = 0 if deadline is None else deadline.remaining()
                     if not wait_for(self.socket.fileno(), False, True, limit)[1]:
                         return
-                sent = self._send(self.unsent, _DONTWAIT)
+                sent = socket.socket.send(self.socket, self.unsent, _DONTWAIT)
             except (BlockingIOError, InterruptedError, TimeoutError):
                 return
             except OSError as exc:
@@ -314,7 +332,7 @@ class PlainStream:
             try:
                 if not wait_for(self.socket.fileno(), True, False, 0)[0]:
                     return
-                if not self._recv(LARGE):
+                if not socket.socket.recv(self.socket, LARGE):
                     return
             except (OSError, ValueError):
                 return
@@ -326,7 +344,6 @@ class PlainStream:
         self.socket.close()
 
     def release(self) -> None:
-        # Referred to by the four attributes and by the call.
-        if sys.getrefcount(self.socket) <= 5:
+        if sys.getrefcount(self.socket) <= 2:  # by the attribute and by the call
             with suppress(OSError):
                 self.socket.close()

@@ -15,6 +15,7 @@ __all__ = [
     "HUNG_UP",
     "SILENT",
     "check_fingerprint",
+    "check_keys",
     "context_for",
     "explain_tls_error",
     "server_hostname_for",
@@ -188,6 +189,12 @@ def explain_tls_error(exc: BaseException, host: str, plain: str = "ws") -> BaseE
     told = type(exc)(exc.errno, text)
     vars(told).update(vars(exc), hint=hint)
     return told
+
+
+def check_keys(*sslopts: Mapping[str, Any] | None) -> None:
+    """Raise ValueError for a key that nobody knows; before anything is dialled, TLS or not."""
+    for sslopt in sslopts:
+        _given(sslopt)
 
 
 def _given(sslopt: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def _made_of(sslopt: Mapping[str, Any]) -> Hashable | None:
         files += _system_authorities(said)
     return (
         ssl.SSLContext,  # packages that bring the system's trust put a class of theirs here
-        frozenset([(key, type(value), value) for key, value in given.items()]),
+        frozenset([(key, type(value).__name__, value) for key, value in given.items()]),
         tuple(said.values()),
         tuple(map(_state_of, files)),
     )

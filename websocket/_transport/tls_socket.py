@@ -23,16 +23,20 @@ __all__ = ["TLSSocket"]
 class TLSSocket(ssl.SSLSocket):
     """Made from a connected socket, whose descriptor it takes over; `stream` is set behind it."""
 
-    stream: TLSStream | None = None
+    __slots__ = ("stream",)
+    stream: TLSStream | None
+
+    # Of SSLSocket; as the class says, so that no `__dict__` is made for each of many.
+    _sslobj = None
+    _connected = True
 
     def __init__(self, raw: socket.socket):  # pyright: ignore[reportMissingSuperCall]
         timeout = raw.gettimeout()
         family, kind, proto = raw.family, raw.type, raw.proto
         # Not SSLSocket.__init__, which refuses and would make an engine of its own.
         socket.socket.__init__(self, family, kind, proto, fileno=raw.detach())
+        self.stream = None
         self.settimeout(timeout)
-        self._sslobj = None
-        self._connected = True
 
     # --- reading ---------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ engine twice. Loaded at the first wss connection, since `ssl` is slow to import.
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -23,13 +22,11 @@ from .._exceptions import (
 from .deadline import Deadline
 from .records import RecordSplitter
 from .streams import Bytes, Stream
-from .waiting import translated
+from .tls_engine import PLAINTEXT, Engine, Records
 
 __all__ = ["TLSStream"]
 
-CHUNK_OUT = 1 << 18  # what is encrypted at a time: bounds the copy of a large message
-
-_PLAINTEXT = 1 << 14  # what a record holds at most
+CHUNK_OUT = 1 << 16  # what is encrypted at a time: bounds the copy of a large message
 
 _Answer = TypeVar("_Answer")
 
@@ -39,10 +36,7 @@ class TLSStream:
 
     __slots__ = (
         "_engine",
-        "_incoming",
         "_lower",
-        "_mutex",
-        "_outgoing",
         "_plain",
         "_plain_at",
         "_read_lock",
@@ -55,25 +49,19 @@ class TLSStream:
 
     def __init__(self, lower: Stream, context: ssl.SSLContext, server_hostname: str | None):
         self._lower = lower
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._engine = context.wrap_bio(
-            self._incoming, self._outgoing, server_hostname=server_hostname
-        )
-        # Re-entrant for the sake of a signal handler that closes; each call of OpenSSL is atomic.
-        self._mutex = threading.RLock()
+        self._engine = Engine(context, server_hostname)
         self._records = RecordSplitter()
         self._reading_ahead = True
         self._plain = b""  # decrypted and not handed out, from _plain_at on
         self._plain_at = 0
         self.half_sent = False
         self._shut = False  # a latch: the user has shut reading down
-        self._read_lock: Any = self._mutex  # until there is a connection
-        self._write_lock: Any = self._mutex
+        self._read_lock: Any = self._engine.mutex  # until there is a connection
+        self._write_lock: Any = self._engine.mutex
 
     def ask(self, question: Callable[[ssl.SSLObject], _Answer]) -> _Answer:
         """What the engine knows: certificate, cipher, version and the like; any thread."""
-        with self._mutex:
-            return question(self._engine)
+        return self._engine.ask(question)
 
     @property
     def socket(self) -> Any:
@@ -81,29 +69,25 @@ class TLSStream:
 
     @property
     def unsent(self) -> bool:
-        return bool(self._lower.unsent) or self._outgoing.pending > 0
+        return bool(self._lower.unsent) or self._engine.has_output
 
     def handshake(self, deadline: Deadline | None) -> None:
         """The TLS handshake; raises ssl.SSLError as OpenSSL words it, and the stream's errors."""
+        engine = self._engine
         while True:
             try:
-                with self._mutex:
-                    self._engine.do_handshake()
-                done = True
-            except ssl.SSLWantReadError:
-                done = False
+                done = engine.shake_hands()
             except ssl.SSLError:
                 with suppress(WebSocketException):  # the alert that says why
-                    self._lower.write_now(self._outgoing.read())
+                    self._lower.write_now(engine.take_output())
                 raise
-            output = self._outgoing.read()
+            output = engine.take_output()
             if output:
                 self._lower.write(output, deadline)
             if done:
-                # The engine takes no byte more than it needs; whatever follows is still ciphertext.
-                self._records.put_back(self._incoming.read())
+                self._records.put_back(engine.take_unused())  # whatever follows is still ciphertext
                 return
-            self._feed_engine(self._next_record(deadline, self._records.next_ones))
+            engine.feed(self._next_records(deadline))
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -121,68 +105,73 @@ class TLSStream:
         return plain[start:end]
 
     def read_into(self, room: memoryview, deadline: Deadline | None = None) -> int:
-        data = self.read(len(room), False, deadline)
-        room[: len(data)] = data
-        return len(data)
+        count: int | None
+        if self._plain_at < len(self._plain) or not self._reading_ahead:
+            data = self.read(len(room), False, deadline)
+            count = len(data)
+            room[:count] = data
+        else:
+            while (count := self._decrypt_into(room, deadline)) is None:
+                self._see_to_tls(deadline)
+        return 0 if self._shut else count
 
     def _decrypt(self, deadline: Deadline | None) -> bytes:
-        """What the next record with application data holds; b"" at the end."""
+        """What the next records with application data hold; b"" at the end."""
+        engine = self._engine
         while True:
-            plain = self._take(self._next_record(deadline))
+            if engine.ending is not None:
+                return engine.ended(engine.ending)
+            plain = engine.decrypt(self._next_records(deadline))
             if plain is not None:
                 return plain
-            # A record for TLS itself; a peer that sends nothing else shall not keep us for ever,
-            # and may wait for the engine's answer.
-            if deadline is not None and deadline.expired:
-                raise WebSocketTimeoutException("Connection timed out")
-            if self._outgoing.pending and self._write_lock.acquire(blocking=False):
-                try:
-                    self.flush()
-                finally:
-                    self._write_lock.release()
+            self._see_to_tls(deadline)
 
-    def _next_record(
-        self,
-        deadline: Deadline | None,
-        take: Callable[[], bytes | bytearray | None] | None = None,
-    ) -> bytes | bytearray:
-        take = take or self._records.next
+    def _decrypt_into(self, room: memoryview, deadline: Deadline | None) -> int | None:
+        engine = self._engine
+        if engine.ending is not None:
+            return len(engine.ended(engine.ending))
+        count = engine.decrypt_into(self._next_records(deadline), room)
+        if engine.left is not None:
+            self._plain, records = engine.left
+            self._plain_at, engine.left = 0, None
+            self._records.put_back(records)
+        return count
+
+    def _see_to_tls(self, deadline: Deadline | None) -> None:
+        """Only records for TLS itself have come; a peer that sends nothing else shall not keep us
+        for ever, and may wait for the engine's answer."""
+        if deadline is not None and deadline.expired:
+            raise WebSocketTimeoutException("Connection timed out")
+        if self._engine.has_output and self._write_lock.acquire(blocking=False):
+            try:
+                self.flush()
+            finally:
+                self._write_lock.release()
+
+    def _next_records(self, deadline: Deadline | None) -> Records:
+        """All whole records that have come, behind the hatch only the next; b"" at the end."""
+        records = self._records
         while True:
-            record = take()
-            if record is not None:
-                return record
-            ahead = self._reading_ahead and self._records.at_border
-            data = self._lower.read(self._records.missing, ahead, deadline)
+            found = records.next_ones() if self._reading_ahead else records.next()
+            if found is not None:
+                return found
+            if records.held:
+                records.feed(self._lower.give_back(records.give_back()))
+                if records.held:
+                    continue  # too late: it is collected now
+            ahead = self._reading_ahead and records.at_border
+            data = self._lower.read(records.missing, ahead, deadline)
             if not data:
                 return b""
-            self._records.feed(data)
-
-    def _feed_engine(self, record: bytes | bytearray) -> None:
-        with self._mutex:
-            if record:
-                self._incoming.write(record)
-            else:
-                self._incoming.write_eof()
-
-    def _take(self, record: bytes | bytearray) -> bytes | None:
-        """Decrypt one record: its data, b"" at the end, None for one that carries none."""
-        try:
-            with self._mutex:
-                if record:
-                    self._incoming.write(record)
-                else:
-                    self._incoming.write_eof()
-                return self._engine.read(_PLAINTEXT)
-        except ssl.SSLWantReadError:
-            return None
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            return b""
-        except OSError as exc:
-            raise translated(exc) from exc
+            records.feed(data)
 
     def give_back(self, data: bytes) -> bytes:
         self._plain, self._plain_at = data + self._plain[self._plain_at :], 0
         return b""
+
+    def caught_up(self) -> bool:
+        here = self._plain_at < len(self._plain) or self._records.held
+        return not here and self._records.at_border and self._lower.caught_up()
 
     def stop_reading_ahead(self) -> None:
         self._reading_ahead = False
@@ -205,7 +194,7 @@ class TLSStream:
                 self._records.feed(self._lower.read(self._records.missing, False))
                 record = self._records.next()
                 if record is not None:
-                    self._plain, self._plain_at = self._take(record) or b"", 0
+                    self._plain, self._plain_at = self._engine.decrypt(record) or b"", 0
         finally:
             self._read_lock.release()
 
@@ -215,38 +204,28 @@ class TLSStream:
     # --- writing ---------------------------------------------------------------------------------
 
     def write(self, data: Bytes, deadline: Deadline | None = None) -> None:
-        self._check_sequence()
+        if self.half_sent:
+            self._check_sequence()
         # What was encrypted and not sent leaves a hole in the sequence: there is no way back.
         self.half_sent = True
-        view = memoryview(data)
-        while True:
-            self._lower.write(self._encrypt(view[:CHUNK_OUT]), deadline)
-            view = view[CHUNK_OUT:]
-            if not view:
-                break
+        if len(data) <= PLAINTEXT:
+            self._lower.write(self._engine.encrypt(data), deadline)
+        else:
+            view = memoryview(data)
+            for start in range(0, len(view), CHUNK_OUT):
+                self._lower.write(self._engine.encrypt(view[start : start + CHUNK_OUT]), deadline)
         self.half_sent = False
 
     def _check_sequence(self) -> None:
         if self.half_sent:
             raise WebSocketConnectionClosedException("A TLS record was lost on its way out")
 
-    def _encrypt(self, view: memoryview) -> bytes:
-        try:
-            with self._mutex:
-                while view:  # one record a call
-                    view = view[self._engine.write(view) :]
-                return self._outgoing.read()
-        except OSError as exc:
-            raise translated(exc) from exc
-
     def write_now(self, data: Bytes) -> None:
         self._check_sequence()
-        self._lower.write_now(self._encrypt(memoryview(data)))
+        self._lower.write_now(self._engine.encrypt(data))
 
     def flush(self, deadline: Deadline | None = None) -> None:
-        with self._mutex:  # the reader's engine may be putting something out just now
-            output = self._outgoing.read()
-        self._lower.write_now(output)
+        self._lower.write_now(self._engine.take_output())
         if deadline is not None:
             self._lower.flush(deadline)
 
@@ -300,8 +279,8 @@ class TLSStream:
     def finish_tls(self) -> None:
         """Send close_notify (RFC 8446 6.1) without waiting for the answer, if there is room."""
         with suppress(OSError, WebSocketException):
-            with suppress(ssl.SSLError), self._mutex:
-                self._engine.unwrap()
+            with suppress(ssl.SSLError):
+                self._engine.say_goodbye()
             self.flush()
 
     def wake(self) -> None:

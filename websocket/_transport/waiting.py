@@ -40,7 +40,8 @@ def translated(exc: OSError) -> WebSocketException:
         return WebSocketWouldBlockException("Nothing can be read or written now (timeout is 0)")
     if isinstance(exc, TimeoutError):
         return WebSocketTimeoutException("Connection timed out")
-    return WebSocketConnectionClosedException(f"Connection to remote host was lost. ({exc})")
+    why = str(exc).partition(" (_ssl.c:")[0]  # the line in Python's own source helps nobody
+    return WebSocketConnectionClosedException(f"Connection to remote host was lost. ({why})")
 
 
 def wait_for(fileno: int, read: bool, write: bool, seconds: float | None) -> tuple[bool, bool]:

@@ -219,7 +219,7 @@ speedups_encode_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
     return frame;
 }
 
-#if !defined(_WIN32) && defined(MSG_DONTWAIT)
+#ifndef _WIN32
 #define HAVE_SEND_FRAME
 
 #ifndef MSG_NOSIGNAL
@@ -228,15 +228,34 @@ speedups_encode_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 #define ON_STACK 4096
 
-/* Send without waiting; the number of bytes that the kernel took, or -1 with an exception. */
+/* The descriptor of a socket; for a closed one OSError, as the socket itself would raise. */
+static int
+get_descriptor(PyObject *socket)
+{
+    int descriptor = PyObject_AsFileDescriptor(socket);
+
+    if (descriptor < 0 && PyErr_ExceptionMatches(PyExc_ValueError)) {
+        PyErr_Clear();
+        errno = EBADF;
+        PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return descriptor;
+}
+
+/* Send, waiting only as the socket itself does; what the kernel took, or -1 with an exception. */
 static Py_ssize_t
-send_now(int descriptor, const unsigned char *data, Py_ssize_t length)
+send_some(PyObject *socket, const unsigned char *data, Py_ssize_t length)
 {
     Py_ssize_t sent;
+    int descriptor;
 
     for (;;) {
+        descriptor = get_descriptor(socket); /* each time: a signal handler may have closed it */
+        if (descriptor < 0) {
+            return -1;
+        }
         Py_BEGIN_ALLOW_THREADS
-        sent = send(descriptor, data, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent = send(descriptor, data, (size_t)length, MSG_NOSIGNAL);
         Py_END_ALLOW_THREADS
         if (sent >= 0) {
             return sent;
@@ -254,10 +273,12 @@ send_now(int descriptor, const unsigned char *data, Py_ssize_t length)
     }
 }
 
-/* send_frame(socket, opcode, payload, next_key): a whole message, encoded and given to the kernel.
+/* send_frame(stream, socket, opcode, payload, next_key): a whole message, encoded and given to the
+ * kernel.
  *
  * Three floors are fused, since in Python each of them costs about a tenth of a small send. What it
- * returns is the frame's length, or, if the kernel did not take all of it, (frame, sent). */
+ * returns is the frame's length, or, if the kernel did not take all of it, (frame, sent). If that
+ * is half a frame, `stream.half_sent` is set in here: on the way back a signal handler may raise. */
 static PyObject *
 speedups_send_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
@@ -265,21 +286,17 @@ speedups_send_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
     Py_buffer payload, key;
     Py_ssize_t length, sent;
     PyObject *result = NULL, *large = NULL, *fresh;
-    int descriptor, opcode, size, failed;
+    int opcode, size, failed;
 
     (void)module;
-    if (count != 4) {
-        return PyErr_Format(PyExc_TypeError, "send_frame() takes 4 arguments, got %zd", count);
+    if (count != 5) {
+        return PyErr_Format(PyExc_TypeError, "send_frame() takes 5 arguments, got %zd", count);
     }
-    descriptor = PyObject_AsFileDescriptor(args[0]);
-    if (descriptor < 0) {
-        return NULL;
-    }
-    opcode = (int)PyLong_AsLong(args[1]);
+    opcode = (int)PyLong_AsLong(args[2]);
     if (opcode == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    fresh = PyObject_CallNoArgs(args[3]);
+    fresh = PyObject_CallNoArgs(args[4]);
     if (fresh == NULL) {
         return NULL;
     }
@@ -288,7 +305,7 @@ speedups_send_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if (failed) {
         return NULL;
     }
-    if ((PyUnicode_Check(args[2]) ? get_text : get_payload)(args[2], &payload) < 0) {
+    if ((PyUnicode_Check(args[3]) ? get_text : get_payload)(args[3], &payload) < 0) {
         PyBuffer_Release(&key);
         return NULL;
     }
@@ -305,11 +322,11 @@ speedups_send_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
         xor_into(frame + size, payload.buf, payload.len, key.buf);
         length = size + payload.len;
     }
-    sent = send_now(descriptor, frame, length);
+    sent = send_some(args[1], frame, length);
     if (sent == length) {
         result = PyLong_FromSsize_t(length);
     }
-    else if (sent >= 0) {
+    else if (sent == 0 || (sent > 0 && !PyObject_SetAttrString(args[0], "half_sent", Py_True))) {
         if (large == NULL) {
             large = PyBytes_FromStringAndSize((char *)frame, length);
         }
@@ -379,7 +396,7 @@ get_batch(const char *name, PyObject *const *args, Py_ssize_t count, Py_ssize_t 
     if (*position == -1 && PyErr_Occurred()) {
         return -1;
     }
-    *max_size = PyLong_AsSsize_t(args[2]);
+    *max_size = PyNumber_AsSsize_t(args[2], NULL); /* what is beyond is no limit here */
     if (*max_size == -1 && PyErr_Occurred()) {
         return -1;
     }
@@ -415,7 +432,7 @@ make_message(const unsigned char *buffer, const Frame *frame)
 static PyObject *
 speedups_parse_messages(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    Py_ssize_t position, max_size, size;
+    Py_ssize_t position, max_size, size, payloads = 0;
     const unsigned char *buffer;
     PyObject *messages, *message;
     Frame frame;
@@ -444,13 +461,14 @@ speedups_parse_messages(PyObject *module, PyObject *const *args, Py_ssize_t coun
         if (failed) {
             break;
         }
+        payloads += frame.end - frame.begin;
         position = frame.end;
     }
     if (PyErr_Occurred()) {
         Py_DECREF(messages);
         return NULL;
     }
-    return Py_BuildValue("(Nn)", messages, position);
+    return Py_BuildValue("(Nnn)", messages, position, payloads);
 }
 
 static PyObject *
@@ -501,11 +519,13 @@ typedef struct {
     PyObject_HEAD
     PyObject *memory; /* bytes, or str if `text`; NULL while empty */
     Py_ssize_t size, have, exports;
+    Py_ssize_t expected; /* how large the memory is made at first, if that is not too much */
     Py_ssize_t shown, shown_end; /* what the next view shows */
     int text, ascii;
 } Filling;
 
 #define FIRST_ROOM (1 << 18) /* as in filling.py */
+#define SET_ASIDE (1 << 22)  /* memory that is not touched costs nothing */
 
 static char *
 filling_data(Filling *self)
@@ -528,6 +548,9 @@ static int
 filling_resize(Filling *self, Py_ssize_t size)
 {
     if (self->memory == NULL) {
+        if (size < self->expected) { /* to be moved, and leave holes, would cost page faults */
+            size = self->expected;
+        }
         self->memory =
             self->text ? PyUnicode_New(size, 127) : PyBytes_FromStringAndSize(NULL, size);
     }
@@ -538,7 +561,7 @@ filling_resize(Filling *self, Py_ssize_t size)
             }
         }
         else if (_PyBytes_Resize(&self->memory, size) < 0) { /* NULL then */
-            self->size = self->have = 0;
+            self->size = self->have = self->shown = self->shown_end = 0;
             return -1;
         }
     }
@@ -587,16 +610,18 @@ filling_took(Filling *self, Py_ssize_t count)
 static PyObject *
 Filling_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"text", NULL};
+    static char *names[] = {"text", "expected", NULL};
     Filling *self;
+    Py_ssize_t expected = 0;
     int text = 0;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|p:Filling", names, &text)) {
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|pn:Filling", names, &text, &expected)) {
         return NULL;
     }
     self = (Filling *)type->tp_alloc(type, 0);
     if (self != NULL) {
         self->text = self->ascii = text;
+        self->expected = expected < SET_ASIDE ? expected : SET_ASIDE;
     }
     return (PyObject *)self;
 }
@@ -727,7 +752,7 @@ filling_hand_over(Filling *self)
     }
     memory = self->memory;
     self->memory = NULL;
-    self->size = self->have = 0;
+    self->size = self->have = self->shown = self->shown_end = 0;
     return memory;
 }
 
@@ -818,10 +843,10 @@ static PyMethodDef methods[] = {
      "encode_frame(opcode, payload, key, fin=True, rsv=0): one frame on the wire."},
 #ifdef HAVE_SEND_FRAME
     {"send_frame", (PyCFunction)(void (*)(void))speedups_send_frame, METH_FASTCALL,
-     "send_frame(socket, opcode, payload, next_key): the length of what was sent, or what was not."},
+     "send_frame(stream, socket, opcode, payload, next_key): the length sent, or what was not."},
 #endif
     {"parse_messages", (PyCFunction)(void (*)(void))speedups_parse_messages, METH_FASTCALL,
-     "parse_messages(buffer, position, max_size): whole messages, and the position behind them."},
+     "parse_messages(buffer, position, max_size): whole messages, where they end, their bytes."},
     {"parse_fragments", (PyCFunction)(void (*)(void))speedups_parse_fragments, METH_FASTCALL,
      "parse_fragments(buffer, position, max_size): a run of fragments as one."},
     {NULL, NULL, 0, NULL},

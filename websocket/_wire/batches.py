@@ -29,11 +29,11 @@ _CONTINUATION, _FINAL_CONTINUATION = 0x00, 0x80
 
 def parse_messages_in_python(
     buffer: bytes, position: int, max_size: int, /
-) -> tuple[list[str | bytes], int]:
+) -> tuple[list[str | bytes], int, int]:
     """The unfragmented messages from `position` on, each of at most `max_size` bytes (negative: no
-    limit), and the position behind them."""
+    limit), the position behind them, and the bytes of their payloads."""
     messages: list[str | bytes] = []
-    size = len(buffer)
+    size, payloads = len(buffer), 0
     while position + 2 <= size:
         first, length = buffer[position], buffer[position + 1]
         begin = position + 2
@@ -51,8 +51,9 @@ def parse_messages_in_python(
                 break
         else:
             break
+        payloads += length
         position = end
-    return messages, position
+    return messages, position, payloads
 
 
 def parse_fragments_in_python(

@@ -15,13 +15,14 @@ class FillingInPython:
     """Bytes under way: `write` what came elsewhere, or receive into `room` and say `took`.
 
     The memory is a `BytesIO`'s, which hands it out at the end without a copy. `text` tells that
-    they will be asked for as a str, which the accelerator makes of them without a copy, too. Views
+    they will be asked for as a str, which the accelerator makes of them without a copy, too;
+    `expected` how many they will be, for which it sets memory aside if they are not too many. Views
     have to be released before anything else happens here; after `value` and `decode` nothing does.
     """
 
     __slots__ = ("_have", "_memory", "_text", "is_ascii")
 
-    def __init__(self, text: bool = False):
+    def __init__(self, text: bool = False, expected: int = 0):
         self._memory = BytesIO()
         self._have = 0
         self._text = text

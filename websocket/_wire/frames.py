@@ -1,20 +1,11 @@
-"""One frame <-> bytes (RFC 6455 5.2): opcodes, close codes, encoding, and `FrameDecoder`."""
+"""One frame <-> bytes (RFC 6455 5.2): opcodes, close codes, and encoding."""
 
 from __future__ import annotations
 
 from struct import Struct
+from typing import NamedTuple
 
 from .._exceptions import WebSocketProtocolException
-from .closing import (
-    ABNORMAL,
-    NO_STATUS,
-    Close,
-    check_close,
-    encode_close,
-    is_valid_close_code,
-    parse_close,
-)
-from .filling import Filling, FillingInPython
 from .masking import mask
 from .speedups import pick
 
@@ -30,13 +21,14 @@ __all__ = [
     "TEXT",
     "Close",
     "Frame",
-    "FrameDecoder",
     "check_close",
     "encode_close",
     "encode_frame",
     "encode_frame_in_python",
+    "encode_header",
     "is_valid_close_code",
     "parse_close",
+    "size_on_wire",
 ]
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -51,8 +43,6 @@ OPCODE_NAMES = {
 
 _HEADER_16 = Struct("!BBH").pack
 _HEADER_64 = Struct("!BBQ").pack
-
-_LARGE = 1 << 14  # bytes still missing for which it is worth receiving them in their place
 
 
 class Frame:
@@ -116,7 +106,14 @@ def encode_frame_in_python(
         payload.contiguous and payload.nbytes == len(payload)
     ):
         payload = payload.tobytes()  # what is wanted is bytes, not items
-    length = len(payload)
+    header = encode_header(opcode, len(payload), key, fin, rsv)
+    return header + payload if key is None else b"".join((header, mask(key, payload)))
+
+
+def encode_header(
+    opcode: int, length: int, key: bytes | None, fin: bool = True, rsv: int = 0
+) -> bytes:
+    """All of a frame before its payload of `length` bytes."""
     first = opcode | rsv << 4 | (0x80 if fin else 0)
     mask_bit = 0 if key is None else 0x80
     if length < 126:
@@ -125,216 +122,64 @@ def encode_frame_in_python(
         header = _HEADER_16(first, mask_bit | 126, length)
     else:
         header = _HEADER_64(first, mask_bit | 127, length)
-    if key is None:
-        return header + payload
-    return b"".join((header, key, mask(key, payload)))
+    return header if key is None else header + key
 
 
 encode_frame = pick("encode_frame", encode_frame_in_python)
 
 
-class FrameDecoder:
-    """Bytes in any cut -> frames.
-
-    Push bytes with `feed`, pull frames with `next`; None means that more bytes are needed, at least
-    `missing`. A frame of which only the beginning has come shows its header in `opened` (its `data`
-    empty, `announced` bytes long), so that whoever judges headers can refuse a length before one
-    byte of it is stored. There is one buffer: what `feed` brought last and a position in it; only
-    the payload of an opened frame is collected elsewhere, and it grows as bytes arrive, never by
-    what was announced. The rest of a large one may be received there: into `room`, then `took`.
-
-    With `gives_back`, a frame that is cut by the end of a long buffer is not opened at first: that
-    there is so much says that there is more, and to `give_back` and feed it again with what
-    follows costs less than to collect it.
-    """
-
-    __slots__ = (
-        "_key",
-        "_payload",
-        "_seen",
-        "announced",
-        "buffer",
-        "gives_back",
-        "missing",
-        "opened",
-        "position",
-    )
-
-    def __init__(self) -> None:
-        self.buffer = b""
-        self.position = 0
-        self.missing = 2
-        self.gives_back = False
-        self.opened: Frame | None = None
-        self.announced = 0
-        self._payload: FillingInPython | None = None  # of the opened frame
-        self._key: bytes | None = None
-        self._seen = 0
-
-    @property
-    def at_border(self) -> bool:
-        """Whether every byte that was fed belongs to a frame already returned."""
-        return self.position == len(self.buffer) and self.opened is None
-
-    def feed(self, data: bytes) -> None:
-        """Take bytes as they came."""
-        if self.position == len(self.buffer):
-            self.buffer = data
-        else:
-            self.buffer = self.buffer[self.position :] + data
-        self.position = 0
-
-    def give_back(self) -> bytes:
-        """Let go of the bytes that were fed and have not become part of a frame, for somebody else
-        to read them again; a cut header is among them, what an opened frame has taken is not."""
-        surplus = self.buffer[self.position :]
-        self.buffer = b""
-        self.position = 0
-        return surplus
-
-    def next(self) -> Frame | None:
-        """The next whole frame, unmasked, or None; raises WebSocketProtocolException on a length
-        that RFC 6455 5.2 forbids."""
-        if self.opened is not None:
-            return self._go_on(self.opened)
-        buffer, start = self.buffer, self.position
-        available = len(buffer) - start
-        if available < 2:
-            self.missing = 2 - available
-            return None
-        first, second = buffer[start], buffer[start + 1]
-        if second > 125:  # masked, or an extended length
-            return self._next_long(first, second)
-        begin = start + 2
-        end = begin + second
-        frame = Frame(first & 0x0F, buffer[begin:end], first > 0x7F)
-        if first & 0x70:
-            _set_rsv(frame, first)
-        if end > len(buffer):
-            if not (start and self.gives_back and len(buffer) > _LARGE):
-                self._open(frame, begin, second, None)
-            return None
-        self.position = end
-        return frame
-
-    def _next_long(self, first: int, second: int) -> Frame | None:
-        """A header of more than two bytes: extended length, masking key or both."""
-        buffer, start = self.buffer, self.position
-        length = second & 0x7F
-        extended = 0 if length < 126 else 2 if length == 126 else 8
-        begin = start + 2 + extended + (4 if second & 0x80 else 0)
-        if begin > len(buffer):
-            self.missing = begin - len(buffer)
-            return None
-        if extended:
-            announced = buffer[start + 2 : start + 2 + extended]
-            length = _checked_length(int.from_bytes(announced, "big"), extended)
-        key = buffer[begin - 4 : begin] if second & 0x80 else None
-        end = begin + length
-        whole = end <= len(buffer)
-        frame = Frame(first & 0x0F, buffer[begin:end] if whole else b"", first > 0x7F)
-        frame.masked = key is not None
-        if first & 0x70:
-            _set_rsv(frame, first)
-        if not whole:
-            if not (start and self.gives_back and len(buffer) > _LARGE):
-                self._open(frame, begin, length, key)
-            return None
-        if key is not None:
-            frame.data = bytes(mask(key, frame.data))
-        self.position = end
-        return frame
-
-    def _open(self, frame: Frame, begin: int, length: int, key: bytes | None) -> None:
-        frame.data = b""
-        self.opened, self.announced, self._key = frame, length, key
-        self._payload = Filling(text=frame.opcode == TEXT and frame.fin)
-        self._seen = 0
-        piece = self.buffer[begin:]
-        self.buffer, self.position = b"", 0
-        self.missing = length
-        self._collect(self._payload, piece)
-
-    def _collect(self, payload: FillingInPython, piece: bytes) -> None:
-        self.missing -= len(piece)
-        if self._key is not None:
-            key, turn = self._key, len(piece) & 3
-            piece = bytes(mask(key, piece))
-            self._key = key[turn:] + key[:turn]
-        payload.write(piece)
-
-    def _go_on(self, opened: Frame) -> Frame | None:
-        """The opened frame, once the rest of its payload has come."""
-        payload = self._payload
-        assert payload is not None
-        start, buffer = self.position, self.buffer
-        end = min(start + self.missing, len(buffer))
-        if end > start:
-            self._collect(payload, buffer if end - start == len(buffer) else buffer[start:end])
-            self.position = end
-            if end == len(buffer):
-                self.buffer, self.position = b"", 0
-        if self.missing:
-            return None
-        opened.data = payload.value()
-        self._payload = self.opened = None
-        return opened
-
-    def room(self) -> memoryview | None:
-        """Where to receive more of a large payload, None where bytes have to be fed; whoever gets
-        it releases it, and says how much it `took`, before anything else happens here."""
-        if self._payload is None or self._key is not None or self.missing < _LARGE:
-            return None
-        return self._payload.room(self.missing) if self.position == len(self.buffer) else None
-
-    def took(self, count: int) -> None:
-        """So many bytes were received into the room."""
-        assert self._payload is not None
-        self._payload.took(count)
-        self.missing -= count
-
-    def take_text(self) -> str | None:
-        """The opened frame as text, if it is one and whole; raises UnicodeDecodeError."""
-        opened, payload = self.opened, self._payload
-        if opened is None or payload is None or self.missing or opened.opcode != TEXT:
-            return None
-        text = payload.decode()
-        self._payload = self.opened = None
-        return text
-
-    @property
-    def seems_fine(self) -> bool:
-        """Whether the opened frame is text, and ASCII as far as it has come."""
-        return self._payload is not None and self._payload.is_ascii
-
-    def peek(self) -> memoryview:
-        """What has come of the opened frame's payload since the last `peek`; to be released."""
-        assert self._payload is not None
-        piece = self._payload.since(self._seen)
-        self._seen += len(piece)
-        return piece
-
-    def drain(self) -> bytes:
-        """Take out what has come of the opened frame's payload: its `data` will lack it."""
-        assert self._payload is not None
-        piece = self._payload.value()
-        self._payload = Filling()
-        self._seen = 0
-        return piece
+def size_on_wire(length: int, masked: bool = False) -> int:
+    """How long a frame is with a payload of `length` bytes."""
+    header = 2 if length < 126 else 4 if length < 65536 else 10
+    return header + (4 if masked else 0) + length
 
 
-def _set_rsv(frame: Frame, first: int) -> None:
-    frame.rsv1 = bool(first & 0x40)
-    frame.rsv2 = bool(first & 0x20)
-    frame.rsv3 = bool(first & 0x10)
+class Close(NamedTuple):
+    """What a close frame says: a code (1005 when it says none, RFC 6455 7.4.1) and a reason."""
+
+    code: int
+    reason: str
 
 
-def _checked_length(length: int, extended: int) -> int:
-    # RFC 6455 5.2: the minimal number of bytes, and the most significant bit is 0.
-    if length < 126 or (extended == 8 and length < 65536):
-        raise WebSocketProtocolException(
-            f"Invalid frame length: {length} in {extended} bytes, expected the shortest form"
+NO_STATUS, ABNORMAL = 1005, 1006
+
+
+def is_valid_close_code(code: int) -> bool:
+    """Whether a close frame may carry this code (RFC 6455 7.4, and the IANA registry since)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+
+
+def parse_close(payload: bytes) -> Close:
+    """The body of a close frame; raises WebSocketProtocolException for one that is not allowed."""
+    if not payload:
+        return Close(NO_STATUS, "")
+    if len(payload) == 1:
+        raise WebSocketProtocolException("Invalid close frame: its body is a single byte")
+    code = int.from_bytes(payload[:2], "big")
+    if not is_valid_close_code(code):
+        raise WebSocketProtocolException(f"Invalid close opcode {code}")
+    try:
+        return Close(code, payload[2:].decode())
+    except UnicodeDecodeError as exc:
+        raise WebSocketProtocolException("Invalid close frame: its reason is not UTF-8") from exc
+
+
+def check_close(code: int, reason: str | bytes | None = b"") -> bytes:
+    """The reason as the bytes that will travel; raises ValueError for what RFC 6455 forbids."""
+    if not is_valid_close_code(code):
+        raise ValueError(
+            f"code is invalid range: {code} cannot be sent, "
+            "expected 1000-1003, 1007-1014 or 3000-4999"
         )
-    if length >> 63:
-        raise WebSocketProtocolException("Invalid frame length: its most significant bit is set")
-    return length
+    encoded = reason.encode() if isinstance(reason, str) else bytes(reason or b"")
+    if len(encoded) > 123:  # RFC 6455 5.5: a control frame carries at most 125 bytes
+        raise ValueError(f"reason is too long: {len(encoded)} bytes in UTF-8, expected at most 123")
+    return encoded
+
+
+def encode_close(code: int | None, reason: str | bytes | None = b"") -> bytes:
+    """The body of a close frame; `code` None or 1005 gives an empty one."""
+    if code is None or code == NO_STATUS:
+        return b""
+    encoded = check_close(code, reason)
+    return code.to_bytes(2, "big") + encoded

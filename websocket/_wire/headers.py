@@ -162,9 +162,11 @@ class Request:
 
 class Response:
     """A response: `status` (an int), `headers`, `body` (None while nobody has read one), `reason`
-    ("" if none came) and version."""
+    ("" if none came) and version.
 
-    __slots__ = ("body", "headers", "reason", "status", "version")
+    `heads` are the bytes of the request's head and this one's, if they came over a wire."""
+
+    __slots__ = ("body", "headers", "heads", "reason", "status", "version")
 
     def __init__(
         self,
@@ -177,6 +179,7 @@ class Response:
         self.status: int = status
         self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.body: bytes | None = body
+        self.heads = b""
         self.reason: str = reason
         self.version: str = version
 

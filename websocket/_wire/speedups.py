@@ -24,8 +24,8 @@ def pick(name: str, twin: _T) -> _T:
 
 
 send_frame: Any = pick("send_frame", None)
-"""`send_frame(socket, opcode, payload, next_key)`: a message encoded and sent in one call, as far
-as the kernel takes it without waiting: its length on the wire, or (frame, how much was sent). There
+"""`send_frame(stream, socket, opcode, payload, next_key)`: a message encoded and sent in one call;
+its length on the wire, or (frame, how much was sent) where the kernel did not take all of it. There
 is no twin (None): without it the floors do the same one after the other."""
 
 

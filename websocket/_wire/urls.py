@@ -324,7 +324,7 @@ def _decode(text: str, url: str) -> str:
 
 
 def _check_text(text: str, what: str) -> None:
-    if not isinstance(text, str):
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users err
         raise TypeError(f"{what} must be a str, got {type(text).__name__}")
     found = None if text.isprintable() else _control(text)
     if found:

@@ -11,7 +11,8 @@ from .._exceptions import (
     WebSocketException,
     WebSocketTimeoutException,
 )
-from .._wire.frames import OPCODE_NAMES, Frame, FrameDecoder
+from .._wire.decoding import FrameDecoder
+from .._wire.frames import OPCODE_NAMES, Frame
 from .._wire.http1 import HeadReader, Request
 from ._line import Line
 from ._waiting import Alarm, instant, wait

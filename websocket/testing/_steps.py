@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from .._wire.frames import Frame, FrameDecoder, encode_frame
+from .._wire.decoding import FrameDecoder
+from .._wire.frames import Frame, encode_frame
 from .._wire.http1 import Headers, Request, encode_response
 from .._wire.masking import fresh_key
 from ._conversation import Conversation, shown
