@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import _logging
@@ -18,6 +19,7 @@ from ._wire.frames import BINARY, CLOSE, TEXT, Frame
 if TYPE_CHECKING:
     from ._connection import Connection
     from ._latest import Latest
+    from ._protocol.receiving import Receiver
 
 __all__ = ["Receiving"]
 
@@ -60,16 +62,22 @@ class Receiving(Parts):
             return item.text if item.text is not None else _text(item.data)
         return item.data if item.opcode == BINARY else ""
 
-    def _receive(self, control: bool, timeout: float | None) -> Frame:
-        item = self._receive_item(control, timeout)
+    def _receive(self, control: bool, timeout: float | None, opcode: int | None = None) -> Frame:
+        item = self._receive_item(control, timeout, opcode)
         return item if isinstance(item, Frame) else frame_of(item)
 
-    def _receive_item(self, control: bool, timeout: float | None) -> str | bytes | Frame:
+    def _receive_item(
+        self, control: bool, timeout: float | None, opcode: int | None = None
+    ) -> str | bytes | Frame:
         connection = self._connection
         if connection is None or self._classic_reading:
             return self._receive_in_parts(control, timeout)
         receiver = connection.receiver
         deadline = None if timeout is None else Deadline(max(timeout, 0))
+        if opcode is not None:
+            fragments = self.fire_cont_frame
+            pull = partial(_next_of_kind, receiver, opcode, fragments)
+            return connection.receive(pull, control, deadline)
         if self.fire_cont_frame:
             return connection.receive(receiver.next_frame, control, deadline)
         return connection.receive(receiver.next_item, control, deadline)
@@ -91,12 +99,12 @@ class Receiving(Parts):
         """The next message, which has to be text; raises TypeError, and leaves it first in line,
         when it is binary. Otherwise as `recv`; raises WebSocketConnectionClosedException instead of
         returning "" at the end."""
-        frame = self._receive_kind(TEXT, "text", timeout)
+        frame = self._receive_kind(TEXT, timeout)
         return frame.text if frame.text is not None else _text(frame.data)
 
     def recv_bytes(self, timeout: float | None = None) -> bytes:
         """The next message, which has to be binary; as `recv_text` otherwise."""
-        return self._receive_kind(BINARY, "binary", timeout).data
+        return self._receive_kind(BINARY, timeout).data
 
     def recv_json(
         self, loads: Callable[[str], Any] | None = None, timeout: float | None = None
@@ -109,15 +117,15 @@ class Receiving(Parts):
             loads = json.loads
         return loads(text)
 
-    def _receive_kind(self, opcode: int, kind: str, timeout: float | None) -> Frame:
-        frame = self._receive(False, timeout)
+    def _receive_kind(self, opcode: int, timeout: float | None) -> Frame:
+        frame = self._receive(False, timeout, opcode)
         connection = self._connection
         if frame.opcode == CLOSE and connection is not None:
             raise connection.closed_error()
-        if frame.opcode != opcode:
+        if frame.opcode != opcode:  # it was read by parts
             if connection is not None:
                 connection.put_back(frame)
-            raise TypeError(f"the next message is {ABNF.OPCODE_MAP[frame.opcode]}, expected {kind}")
+            raise _wrong_kind(frame, opcode)
         return frame
 
     def recv_streaming(self) -> Iterator[str | bytes]:
@@ -167,6 +175,22 @@ class Receiving(Parts):
     def next(self) -> str | bytes:
         """One `recv()`."""
         return self.recv()
+
+
+def _next_of_kind(receiver: Receiver, opcode: int, fragments: bool) -> Frame | None:
+    """The next message, if it is of that kind. What is not stays first in line, and no other thread
+    comes in between: this is called with the read lock."""
+    item = receiver.next_frame() if fragments else receiver.next_item()
+    frame = frame_of(item) if isinstance(item, (str, bytes)) else item
+    if frame is None or frame.opcode >= CLOSE or frame.opcode == opcode or receiver.ready.late:
+        return frame
+    receiver.put_back(frame)
+    raise _wrong_kind(frame, opcode)
+
+
+def _wrong_kind(frame: Frame, opcode: int) -> TypeError:
+    kinds = ABNF.OPCODE_MAP
+    return TypeError(f"the next message is {kinds[frame.opcode]}, expected {kinds[opcode]}")
 
 
 def _text(data: bytes) -> str:

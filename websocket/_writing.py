@@ -74,7 +74,7 @@ class Writing(Line):
                             and type(payload) in _IN_PIECES
                         ):
                             taken = self._send_large(opcode, payload)
-                        elif plain and direct is not None:
+                        elif direct is not None and self.sender.plain:
                             sock = direct.socket
                             try:
                                 try:

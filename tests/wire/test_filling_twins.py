@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 from hypothesis import settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from websocket._wire.filling import Filling, FillingInPython
 
@@ -34,6 +40,11 @@ class _Model(RuleBasedStateMachine):
         self.filling = self.make(self.text)
         self.expected = bytearray()
         self.view: memoryview | None = None
+
+    @initialize(expected=st.sampled_from([0, -1, 1, 50, 200_000, 1 << 22, 1 << 60]))
+    def expect(self, expected: int) -> None:
+        """What it was told to expect changes nothing that can be seen."""
+        self.filling = self.make(self.text, expected)
 
     def _let_go(self) -> None:
         if self.view is not None:
