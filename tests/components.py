@@ -18,7 +18,9 @@ PACKAGES = {
     "npm": "npm",
     "openssl": "openssl",
     "squid": "squid",
+    "strace": "strace",
     "tinyproxy": "tinyproxy",
+    "valgrind": "valgrind",
 }
 """The Debian package of each program."""
 

@@ -174,7 +174,7 @@ class Line:
             if stream.unsent:
                 return
             what: Any = self._owed.pop(opcode, None) if self._owed else None
-            if what is None is None or self.sender.our_close is not None:
+            if what is None or self.sender.our_close is not None:
                 continue
             if opcode == CLOSE:
                 data = self.sender.close(what.code, what.reason)

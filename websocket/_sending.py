@@ -42,12 +42,10 @@ class Sending(Facts):
         TypeError and ValueError for what cannot be sent, before anything is. `compress=False` sends
         this message uncompressed.
         """
-        kind: Any = type(payload)
         data: Payload | str
-        if kind is bytes or (kind is str and (opcode is _NOT_GIVEN or opcode == TEXT)):
-            data = payload  # what is sent most
-        elif isinstance(payload, str):
-            data = payload if opcode == TEXT else payload.encode("latin-1")
+        if isinstance(payload, str):
+            text = opcode is _NOT_GIVEN or opcode == TEXT
+            data = payload if text else payload.encode("latin-1")
         elif isinstance(payload, (bytes, bytearray)):
             data = payload
         else:

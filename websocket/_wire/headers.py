@@ -179,7 +179,7 @@ class Response:
         self.status: int = status
         self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.body: bytes | None = body
-        self.heads = b""
+        self.heads: bytes = b""
         self.reason: str = reason
         self.version: str = version
 
