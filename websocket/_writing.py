@@ -28,7 +28,6 @@ from ._wire.speedups import send_frame
 __all__ = ["Writing"]
 
 _LARGE = 1 << 19  # bytes of a message that is not copied in one piece
-_IN_PIECES = (bytes, str)  # not a view, whose items may be larger than bytes
 _PATIENCE = 1.0  # seconds for the control frames of others behind our own frame
 
 
@@ -54,7 +53,7 @@ class Writing(Line):
         Returns the number of bytes on the wire. Raises WebSocketTimeoutException and
         WebSocketConnectionClosedException; if half of the frame had gone, the connection is over.
         """
-        data = b""
+        encoded = False  # from there on half a frame may have gone, whatever gets in the way
         try:
             with self.write_lock:
                 if not (
@@ -68,13 +67,11 @@ class Writing(Line):
                     try:
                         self._writing = True
                         direct, sent = self._direct, self._sent or self.sent
-                        if (
-                            len(payload) > _LARGE
-                            and self.sender.plain
-                            and type(payload) in _IN_PIECES
-                        ):
+                        plain = self.sender.plain
+                        if plain and len(payload) > _LARGE and _may_be_cut(payload):
+                            encoded = True
                             taken = self._send_large(opcode, payload)
-                        elif direct is not None and self.sender.plain:
+                        elif plain and direct is not None:
                             sock = direct.socket
                             try:
                                 try:
@@ -84,11 +81,13 @@ class Writing(Line):
                             except OSError as exc:
                                 raise translated(exc) from exc
                             if type(taken) is not int:
+                                encoded = True
                                 data, begun = taken  # there is no room for all of it
                                 direct.write_on(data, begun)
                                 taken = len(data)
                         else:
                             data = self.sender.message(opcode, payload, True, compress)
+                            encoded = True
                             self.stream.write(data)
                             taken = len(data)
                             sent.saved += self.sender.saved
@@ -98,7 +97,7 @@ class Writing(Line):
                             sent.headers += 2 if taken <= MEDIUM else 8
                         return taken
                     except BaseException as exc:
-                        self._not_written(exc, bool(data))
+                        self._not_written(exc, encoded)
                         raise
                     finally:
                         self._writing = False
@@ -235,3 +234,8 @@ class Writing(Line):
             raise kind("Another thread's message is still being sent")
         if self._message_owner is not None:
             raise self.closed_error()
+
+
+def _may_be_cut(payload: Payload | str) -> bool:
+    """Whether so many characters, or items, are so many bytes, without a doubt."""
+    return payload.isascii() if isinstance(payload, str) else type(payload) is bytes

@@ -286,6 +286,37 @@ def test_a_signal_handler_that_raises_in_the_middle_of_a_frame_ends_it(
         signal.signal(signal.SIGUSR1, before)
 
 
+@both_ways
+@pytest.mark.parametrize("message", [bytes(1 << 20), "x" * (1 << 20)], ids=["bytes", "text"])
+def test_a_handler_that_raises_behind_the_header_of_a_large_message_ends_it(
+    tls: bool, message: bytes | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The header has gone by then, in a write of its own: nothing else may follow it."""
+    with connected(tls) as (ws, _):
+        stream: Any = ws._connection.stream  # type: ignore[union-attr]
+        write = type(stream).write
+
+        def write_and_raise(self: Any, data: bytes, deadline: Any = None) -> None:
+            write(self, data, deadline)
+            raise ZeroDivisionError  # as a signal handler may, on the way back
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(stream), "write", write_and_raise)
+            with pytest.raises(ZeroDivisionError):
+                ws.send(message)
+        assert not ws.connected
+        with pytest.raises(websocket.WebSocketConnectionClosedException):
+            ws.send("never")
+
+
+def test_a_large_text_that_cannot_be_encoded_harms_nothing() -> None:
+    with connected() as (ws, wire):
+        with pytest.raises(UnicodeEncodeError):
+            ws.send("\ud800" * (1 << 19) + "x")
+        ws.send("fine")
+        assert wire.next_frame().data == b"fine"
+
+
 @pytest.mark.parametrize("size", [10, 5000, 100_000])
 def test_a_timeout_ends_it_only_in_the_middle_of_a_frame(size: int) -> None:
     """Otherwise nothing has begun, and one may go on."""

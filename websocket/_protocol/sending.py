@@ -99,10 +99,8 @@ class Sender:
         return encode_frame(opcode, payload, self._key(), fin)
 
     def in_pieces(self, opcode: int, payload: bytes | str) -> Iterator[Payload]:
-        """A large message where `plain` holds, cut so that each piece is still in the cache when it
-        is sent."""
-        if isinstance(payload, str) and not payload.isascii():
-            payload = payload.encode()
+        """A large message, bytes or ASCII, where `plain` holds: cut so that each piece is still in
+        the cache when it is sent."""
         key = fresh_key()
         yield encode_header(opcode, len(payload), key)
         whole = payload if isinstance(payload, str) else memoryview(payload)
