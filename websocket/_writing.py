@@ -102,10 +102,8 @@ class Writing(Line):
                     finally:
                         self._writing = False
         finally:
-            if self._owed:
-                self._pay_on_leaving()
-            if self._chores:
-                self._do_chores()
+            if self._owed or self._chores:
+                self._after_writing()
         return self._write(True, self.sender.message, opcode, payload, True, compress)
 
     def send_control(self, opcode: int, payload: Payload) -> int:
@@ -164,13 +162,18 @@ class Writing(Line):
                 finally:
                     self._writing = False
         finally:
-            if self._owed:
-                self._pay_on_leaving()
-            if self._chores:
-                self._do_chores()
+            if self._owed or self._chores:
+                self._after_writing()
         if _logging.tracing:
             _logging.trace(f"++Sent raw: {data!r}")
         return len(data)
+
+    def _after_writing(self) -> None:
+        """What others wished for while we kept them out."""
+        if self._owed:
+            self._pay_on_leaving()
+        if self._chores:
+            self._do_chores()
 
     def _pay_on_leaving(self) -> None:
         """Pay what others came to owe while we kept them out; as a send verb we may wait for room,

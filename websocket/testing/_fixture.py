@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._records import Recording
+from ._listening import blame
 from ._recording import Recorder, record
 from ._replaying import Replay, replay
-from ._script import ScriptServer, blame, script
+from ._script import ScriptServer, script
 from ._server import Handler, Server, echo, serve
 from ._steps import Step
 

@@ -13,12 +13,13 @@ from ._line import Line
 from ._waiting import Alarm, instant, left, wait
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from ssl import SSLContext
     from types import TracebackType
 
     from typing_extensions import Self
 
-__all__ = ["Listening"]
+__all__ = ["Listening", "blame"]
 
 _BACKLOG = 128
 _GRACE = 1.0  # seconds for peers to say goodbye before they are cut off
@@ -56,6 +57,11 @@ class Listening:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}{' closed' if self._close_begun else ''}>"
+
+    @property
+    def _blamed(self) -> Sequence[BaseException]:
+        """What went wrong and is raised when the block is left."""
+        return ()
 
     # --- connections ------------------------------------------------------------------------------
 
@@ -195,6 +201,16 @@ class Listening:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+        blame(self._blamed, error)
+
+
+def blame(failures: Sequence[BaseException], error: BaseException | None) -> None:
+    """At the end of a server's block: raise what went wrong first, or, if the block has failed by
+    itself, show it there."""
+    if failures and error is None:
+        raise failures[0]
+    if failures and error is not None and error.__context__ is None:
+        error.__context__ = failures[0]  # it is the likely cause
 
 
 def _listen(

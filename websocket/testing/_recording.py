@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,12 +22,10 @@ from .._wire.frames import ABNORMAL, BINARY, CLOSE, NO_STATUS, PING, TEXT
 from .._wire.http1 import Request, Response
 from ._connection import Connection
 from ._opening import Rules, refusal
-from ._script import blame
 from ._server import Server
 
 if TYPE_CHECKING:
     from ssl import SSLContext
-    from types import TracebackType
 
 __all__ = ["Recorder", "record"]
 
@@ -87,14 +85,9 @@ class Recorder(Server):
             ws.shutdown()
         self._writer.close()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-        blame(self.errors, error)
+    @property
+    def _blamed(self) -> Sequence[BaseException]:
+        return self.errors
 
     # --- connecting -------------------------------------------------------------------------------
 

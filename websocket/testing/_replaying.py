@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .._exceptions import WebSocketConnectionClosedException, WebSocketTimeoutException
@@ -15,12 +15,11 @@ from .._wire.frames import ABNORMAL, CLOSE, NO_STATUS, PONG
 from ._connection import Connection
 from ._conversation import shown
 from ._opening import Rules, Subprotocols
-from ._script import ScriptFailure, blame
+from ._script import ScriptFailure
 from ._server import Server
 
 if TYPE_CHECKING:
     from ssl import SSLContext
-    from types import TracebackType
 
 __all__ = ["Replay", "replay"]
 
@@ -103,14 +102,9 @@ class Replay(Server):
         part = self._parts[connection.number % len(self._parts)]
         _Performance(connection, part, self._how).play()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-        blame(self.errors, error)
+    @property
+    def _blamed(self) -> Sequence[BaseException]:
+        return self.errors
 
 
 Part = list[tuple[int, RecordedEvent]]

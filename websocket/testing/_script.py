@@ -15,9 +15,8 @@ from ._waiting import instant, left
 
 if TYPE_CHECKING:
     from ssl import SSLContext
-    from types import TracebackType
 
-__all__ = ["ScriptFailure", "ScriptServer", "blame", "script"]
+__all__ = ["ScriptFailure", "ScriptServer", "script"]
 
 
 class ScriptFailure(AssertionError):
@@ -98,14 +97,9 @@ class ScriptServer(Listening):
         later. Any thread; may be called again."""
         super().close(timeout)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-        blame(self.failures, error)
+    @property
+    def _blamed(self) -> Sequence[BaseException]:
+        return self.failures
 
     # --- one connection ---------------------------------------------------------------------------
 
@@ -128,15 +122,6 @@ class ScriptServer(Listening):
                 self.failures.append(failure)
                 return
         conversation.finish()
-
-
-def blame(failures: Sequence[BaseException], error: BaseException | None) -> None:
-    """At the end of a server's block: raise what went wrong first, or, if the block has failed by
-    itself, show it there."""
-    if failures and error is None:
-        raise failures[0]
-    if failures and error is not None and error.__context__ is None:
-        error.__context__ = failures[0]  # it is the likely cause
 
 
 def _satisfies(data: bytes, what: bytes | int | Callable[[bytes], object]) -> bool:
