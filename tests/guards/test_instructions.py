@@ -44,4 +44,4 @@ def test_a_message_stays_within_its_instructions(server: Server, what: str) -> N
         assert found is not None, told[-2000:]
         return int(found[1].replace(",", ""))
 
-    assert server.per_message(instructions, work, tls=tls, pure=False) <= most
+    assert server.per_message(instructions, work, tls=tls, pure=False, enough=most) <= most
