@@ -156,7 +156,7 @@ class Parts(Sending):
         """What `Connection.receive` asks for: a message or a control frame; with its read lock."""
         receiver = connection.receiver
         # What the Receiver has begun, it finishes: it alone has those bytes.
-        begun = receiver.ready or receiver._detour or not (receiver._idle and receiver.at_border)
+        begun = receiver.ready or receiver.detour or not (receiver.idle and receiver.at_border)
         if by_parts and not begun:
             self._deadline = deadline
             frame = self._next_by_parts(connection)

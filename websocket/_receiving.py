@@ -55,7 +55,12 @@ class Receiving(Parts):
                 ready.append(message)
             except IndexError:
                 pass  # another thread has taken it
-        item = self._receive_item(False, timeout)
+        connection = self._connection
+        usual = timeout is None and not (self._classic_reading or self.fire_cont_frame)
+        if usual and connection is not None:
+            item: str | bytes | Frame = connection.receive(connection.next_plain)
+        else:
+            item = self._receive_item(False, timeout)
         if not isinstance(item, Frame):
             return item
         if item.opcode == TEXT:
@@ -80,6 +85,8 @@ class Receiving(Parts):
             return connection.receive(pull, control, deadline)
         if self.fire_cont_frame:
             return connection.receive(receiver.next_frame, control, deadline)
+        if deadline is None:
+            return connection.receive(connection.next_plain, control)
         return connection.receive(receiver.next_item, control, deadline)
 
     def recv_data(self, control_frame: bool = False) -> tuple[int, bytes]:

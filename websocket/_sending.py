@@ -42,6 +42,10 @@ class Sending(Facts):
         TypeError and ValueError for what cannot be sent, before anything is. `compress=False` sends
         this message uncompressed.
         """
+        if opcode is _NOT_GIVEN and isinstance(payload, str):  # what most do, with the fewest calls
+            connection = self._connection
+            if connection is not None and not connection.over:
+                return connection.send(TEXT, payload, compress)
         data: Payload | str
         if isinstance(payload, str):
             text = opcode is _NOT_GIVEN or opcode == TEXT

@@ -66,7 +66,7 @@ def stats_of(connection: Connection | None) -> Stats:
         return Stats()
     now = time.monotonic()
     receiver, sender = connection.receiver, connection.sender
-    sent, count = connection._sent or Sent(), receiver._count or Received()
+    sent, count = connection._sent or Sent(), receiver.counted or Received()
     received = _received(receiver, count)
     pings = connection._pings
     trips = RoundTrips() if pings is None else pings.round_trips

@@ -118,7 +118,7 @@ def test_a_reader_inside_closes_the_descriptor_on_leaving(tls: bool) -> None:
                 close()
 
         below = connection.stream
-        connection.stream = Stream()
+        connection.move_to(Stream())
         reader = blocked_reader(ws)
         ws.shutdown()
         assert isinstance(reader.exception(), ConnectionError)

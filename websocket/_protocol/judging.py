@@ -32,10 +32,10 @@ class Judging:
     which most wait, and whole messages need none of it.
     """
 
-    __slots__ = ("__dict__", "_count")
+    __slots__ = ("__dict__", "counted")
 
     max_size: int | None
-    _server: bool
+    server: bool
     check_utf8 = True
     _tolerate_masks = False
     _inflater: Inflating | None = None
@@ -54,14 +54,14 @@ class Judging:
     _put_back: tuple[Frame, ...] = ()  # messages to come once more, the next one last
 
     def __init__(self) -> None:
-        self._count: Received | None = None
+        self.counted: Received | None = None
 
     @property
     def count(self) -> Received:
         """How much has been received; made when the first bytes are parsed."""
-        if self._count is None:
-            self._count = Received()
-        return self._count
+        if self.counted is None:
+            self.counted = Received()
+        return self.counted
 
     def _is_compressed(self, opened: Frame) -> bool:
         return self._compressed if opened.opcode == CONT else opened.rsv1
@@ -78,8 +78,8 @@ class Judging:
             raise WebSocketProtocolException(
                 f"rsv is not implemented, yet: a {name} frame has a reserved bit set"
             )
-        if frame.masked is not self._server and not self._tolerate_masks:
-            expected = "masked" if self._server else "unmasked"
+        if frame.masked is not self.server and not self._tolerate_masks:
+            expected = "masked" if self.server else "unmasked"
             raise WebSocketProtocolException(f"Invalid mask: expected {expected} frames")
         if opcode >= CLOSE:
             self._judge_control(frame, length)

@@ -47,7 +47,7 @@ class Receiver(Judging):
     `tolerate_masks` accepts masked and unmasked frames alike.
     """
 
-    __slots__ = ("_detour", "_idle", "_server", "decoder", "max_size", "peer_close", "ready")
+    __slots__ = ("decoder", "detour", "idle", "max_size", "peer_close", "ready", "server")
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Receiver(Judging):
         super().__init__()
         self.peer_close: Close | None = None  # a latch: set once, by the peer's close frame
         self.max_size = max_size
-        self._server = server
+        self.server = server
         if not check_utf8:
             self.check_utf8 = False
         if tolerate_masks:
@@ -70,9 +70,9 @@ class Receiver(Judging):
             self._inflater = inflater
         self.decoder = FrameDecoder()
         self.ready = Ready()
-        self._idle = True  # no message is under way, nor a frame of which only a part has come
+        self.idle = True  # no message is under way, nor a frame of which only a part has come
         # What next_message has to see to first: unfinished, or a message that was put back.
-        self._detour = False
+        self.detour = False
 
     @property
     def missing(self) -> int:
@@ -111,7 +111,7 @@ class Receiver(Judging):
         ready = self.ready
         if not ready:
             decoder = self.decoder
-            if self._detour or not self._idle or self._server:
+            if self.detour or not self.idle or self.server:
                 return self._whole_text() or self.next_message()
             if decoder.position == len(decoder.buffer):
                 decoder.missing = 2
@@ -122,9 +122,9 @@ class Receiver(Judging):
                 start,
                 -1 if self.max_size is None else self.max_size,
             )
-            count, number = self._count, len(messages)
+            count, number = self.counted, len(messages)
             if count is None:
-                count = self._count = Received()
+                count = self.counted = Received()
             if number > 1:
                 messages.reverse()
             # From here to `ready` without a call: `stats()` may look, and where a call returns a
@@ -144,7 +144,7 @@ class Receiver(Judging):
     def _whole_text(self) -> str | None:
         """A large text that is whole now, and was all of a message."""
         opened = self.decoder.opened
-        if opened is None or not opened.fin or opened.rsv1 or self._drained or self._detour:
+        if opened is None or not opened.fin or opened.rsv1 or self._drained or self.detour:
             return None
         try:
             text = self.decoder.take_text()
@@ -153,15 +153,15 @@ class Receiver(Judging):
                 return None
             raise not_utf8(exc) from exc
         if text is not None:
-            self._judged, self._validated, self._idle, self._utf8 = False, 0, True, None
+            self._judged, self._validated, self.idle, self._utf8 = False, 0, True, None
             self.count.message(self.decoder.announced, opened.masked)
         return text
 
     def next_message(self) -> Frame | None:
         """The next message as one frame, or the next control frame, or None."""
-        if self._detour:
+        if self.detour:
             frame = self._first_in_line()
-            if frame is not None or self._detour:
+            if frame is not None or self.detour:
                 return frame
         if self.ready:
             frame = self._held_back()
@@ -187,7 +187,7 @@ class Receiver(Judging):
                 return frame
         frame = self._next()
         if frame is not None and not frame.fin:
-            self.unfinished = self._detour = True
+            self.unfinished = self.detour = True
         return frame
 
     def next_piece(self) -> Frame | None:
@@ -205,13 +205,13 @@ class Receiver(Judging):
         piece = Frame(CONT if self._drained else opened.opcode, data, False)
         self._drained += len(data)
         self._validated = 0
-        self.unfinished = self._detour = True
+        self.unfinished = self.detour = True
         return piece
 
     def put_back(self, message: Frame) -> None:
         """Have the next verb return this message once more."""
         self.decoder.feed(self.give_back())  # messages parsed ahead are behind it
-        self._put_back, self._detour = (*self._put_back, message), True
+        self._put_back, self.detour = (*self._put_back, message), True
 
     def _first_in_line(self) -> Frame | None:
         """What was put back; or None, once the rest of a message of which the beginning was handed
@@ -230,7 +230,7 @@ class Receiver(Judging):
         if self._put_back:
             *rest, message = self._put_back
             self._put_back = tuple(rest)
-            self._detour = bool(rest) or self.unfinished
+            self.detour = bool(rest) or self.unfinished
             return message
         with suppress(IndexError):
             return frame_of(self.ready.pop())
@@ -238,20 +238,20 @@ class Receiver(Judging):
             return None
         message = Frame(self._kind, self._collected.getvalue(), False)
         self._collected = None
-        self.unfinished = self._detour = True
+        self.unfinished = self.detour = True
         return message
 
     def _next_run(self) -> Frame | None:
         """The next frame; continuation frames that have come one behind the other as one."""
         decoder = self.decoder
-        if decoder.opened is None and not self._compressed and not self._server:
+        if decoder.opened is None and not self._compressed and not self.server:
             limit = -1 if self.max_size is None else self.max_size - self._size
             start = decoder.position
             data, fin, decoder.position = parse_fragments(decoder.buffer, start, limit)
             if decoder.position > start:
                 frame = Frame(CONT, data, fin)
                 self._take_data(frame, decoder.position - start)
-                self._idle = not self._begun
+                self.idle = not self._begun
                 return frame
         return self._next()
 
@@ -273,7 +273,7 @@ class Receiver(Judging):
                 self.peer_close = parse_close(frame.data)
                 self.decoder.give_back()
             self.count.frame(frame)
-        self._idle = not self._begun
+        self.idle = not self._begun
         return frame
 
     # --- one frame -------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ class Receiver(Judging):
         if not self._judged:
             self._judge(opened, self.decoder.announced)
             self._judged = True
-            self._idle = False
+            self.idle = False
         kind = self._kind if opened.opcode == CONT else opened.opcode
         if self.decoder.seems_fine and self._utf8 is None:
             return
@@ -317,7 +317,7 @@ class Receiver(Judging):
         self._validated = self._drained = 0
         if frame.fin:
             self.count.messages += 1
-            self._begun = self._compressed = self.unfinished = self._detour = False
+            self._begun = self._compressed = self.unfinished = self.detour = False
             self._size = 0
             self._utf8 = None
 

@@ -127,20 +127,20 @@ class PlainStream:
     """A connected socket; `recv` and `send` as they are below any subclass that redefines them."""
 
     __slots__ = (
-        "_peeked",
-        "_peeking",
-        "_truncate",
         "half_sent",
+        "peeked",
+        "peeking",
         "socket",
+        "truncate",
         "unsent",
     )
 
     def __init__(self, sock: socket.socket):
         self.unsent: bytes = b""
         self.half_sent = False
-        self._peeked = 0  # bytes handed out that the kernel still has
-        self._peeking = _PEEK != 0
-        self._truncate = _TRUNC if sock.family in (socket.AF_INET, socket.AF_INET6) else 0
+        self.peeked = 0  # bytes handed out that the kernel still has
+        self.peeking = _PEEK != 0
+        self.truncate = _TRUNC if sock.family in (socket.AF_INET, socket.AF_INET6) else 0
         # Below it is `socket.socket.recv(self.socket)`, never `self.socket.recv()`: the face of a
         # TLS stream is an SSLSocket and stands above this one.
         self.socket = sock
@@ -150,21 +150,21 @@ class PlainStream:
         self.socket = sock
 
     def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
-        if self._peeked:
-            self._remove(self._peeked)
-        if ahead and self._peeking:
+        if self.peeked:
+            self._remove(self.peeked)
+        if ahead and self.peeking:
             data: bytes
             if deadline is None:
                 try:
                     data = socket.socket.recv(self.socket, CHUNK, _PEEK)
                 except OSError as exc:
-                    self._stumble(exc, True, None)
+                    self.stumble(exc, True, None)
                     data = self._insist(socket.socket.recv, (CHUNK, _PEEK), None)
             elif deadline.seconds == 0 and self.socket.gettimeout() is None:
                 data = self._look()
             else:
                 data = self._insist(socket.socket.recv, (CHUNK, _PEEK), deadline)
-            self._peeked = len(data)
+            self.peeked = len(data)
             return data
         count = missing if missing < LARGE else LARGE
         return self._insist(socket.socket.recv, (count, 0), deadline)  # type: ignore[no-any-return]
@@ -176,18 +176,18 @@ class PlainStream:
         except BlockingIOError:
             raise WebSocketTimeoutException("Connection timed out") from None
         except OSError as exc:
-            self._stumble(exc, True, None)
+            self.stumble(exc, True, None)
             return self._look()
 
     def caught_up(self) -> bool:
-        caught_up = 0 < self._peeked < CHUNK
+        caught_up = 0 < self.peeked < CHUNK
         if caught_up:
-            self._remove(self._peeked)
+            self._remove(self.peeked)
         return caught_up
 
     def read_into(self, room: memoryview, deadline: Deadline | None = None) -> int:
-        if self._peeked:
-            self._remove(self._peeked)
+        if self.peeked:
+            self._remove(self.peeked)
         whole = (room, 0, 0)
         return self._insist(socket.socket.recv_into, whole, deadline)  # type: ignore[no-any-return]
 
@@ -203,14 +203,14 @@ class PlainStream:
             except WebSocketException:
                 raise
             except OSError as exc:
-                self._stumble(exc, True, deadline)
+                self.stumble(exc, True, deadline)
 
     def _remove(self, count: int) -> None:
         """Take out of the kernel what was looked at and consumed; it is there, so nothing waits."""
-        self._peeked = 0
+        self.peeked = 0
         while count:
             try:
-                taken = socket.socket.recv(self.socket, count, self._truncate)
+                taken = socket.socket.recv(self.socket, count, self.truncate)
             except OSError as exc:
                 raise translated(exc) from exc
             if not taken:  # the connection was reset since
@@ -218,19 +218,19 @@ class PlainStream:
             count -= len(taken)
 
     def give_back(self, data: bytes) -> bytes:
-        if not self._peeked:
+        if not self.peeked:
             return data
-        self._remove(self._peeked - len(data))
+        self._remove(self.peeked - len(data))
         return b""
 
     def stop_reading_ahead(self) -> None:
-        self._peeking = False
+        self.peeking = False
 
     def pending(self) -> int:
         return 0
 
     def queued(self) -> int:
-        return max(0, queued_in_kernel(self.socket) - self._peeked)
+        return max(0, queued_in_kernel(self.socket) - self.peeked)
 
     def write(self, data: Bytes, deadline: Deadline | None = None) -> None:
         begun = bool(self.unsent)
@@ -245,7 +245,7 @@ class PlainStream:
                 data = memoryview(data)[sent:]
         except OSError as exc:
             self.half_sent = begun
-            self._stumble(exc, False, deadline)
+            self.stumble(exc, False, deadline)
         self._write_rest(memoryview(data), begun, deadline)
 
     def write_on(self, data: bytes, sent: int) -> None:
@@ -266,7 +266,7 @@ class PlainStream:
             except WebSocketException:
                 raise
             except OSError as exc:
-                self._stumble(exc, False, deadline)
+                self.stumble(exc, False, deadline)
         self.half_sent = False
 
     def write_now(self, data: Bytes) -> None:
@@ -290,8 +290,8 @@ class PlainStream:
             self.unsent = self.unsent[sent:]
 
     def wait(self, write: bool, seconds: float | None) -> bool:
-        if self._peeked:
-            self._remove(self._peeked)
+        if self.peeked:
+            self._remove(self.peeked)
         try:
             return wait_for(self.socket.fileno(), True, write, seconds)[0]
         except OSError:
@@ -310,7 +310,7 @@ class PlainStream:
         if not any(wait_for(self.socket.fileno(), read, not read, deadline.remaining())):
             raise WebSocketTimeoutException("Connection timed out")
 
-    def _stumble(self, exc: OSError, read: bool, deadline: Deadline | None) -> None:
+    def stumble(self, exc: OSError, read: bool, deadline: Deadline | None) -> None:
         """Raise one of ours, or return for another try (EINTR, or readiness that was not true)."""
         if isinstance(exc, BlockingIOError) and self.socket.gettimeout() != 0:
             if any(wait_for(self.socket.fileno(), read, not read, patience(self.socket, deadline))):
@@ -327,7 +327,7 @@ class PlainStream:
         self._drop_unread()
 
     def _drop_unread(self) -> None:
-        self._peeked = 0
+        self.peeked = 0
         for _ in range(16):
             try:
                 if not wait_for(self.socket.fileno(), True, False, 0)[0]:

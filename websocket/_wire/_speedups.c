@@ -1,8 +1,8 @@
-/* The accelerator: what of _wire costs time in proportion to its bytes, in C.
+/* The accelerator: what of _wire costs time in proportion to its bytes or its messages, in C.
  *
- * It has the names and signatures of its Python twins in masking.py and frames.py, whose docstrings
- * say what they do; `websocket.backend()` says which of them runs. There is no state: the module
- * can be loaded in sub-interpreters and without the GIL.
+ * It has the names and signatures of its Python twins in masking.py, frames.py, batches.py and
+ * filling.py, whose docstrings say what they do; `websocket.backend()` says which of them runs. No
+ * state is static: the module can be loaded in sub-interpreters and without the GIL.
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -11,7 +11,10 @@
 #include <string.h>
 #ifndef _WIN32
 #include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #endif
 
 /* XOR `length` bytes with the key, eight at a time; `memcpy` because nothing is aligned. The plain
@@ -220,7 +223,7 @@ speedups_encode_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
 }
 
 #ifndef _WIN32
-#define HAVE_SEND_FRAME
+#define HAVE_SOCKETS
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* macOS: Python ignores SIGPIPE */
@@ -429,26 +432,20 @@ make_message(const unsigned char *buffer, const Frame *frame)
     return text;
 }
 
+/* The messages from `*position` on, as a list, next one first; moves `*position` behind them and
+ * adds the bytes of their payloads to `*payloads`. */
 static PyObject *
-speedups_parse_messages(PyObject *module, PyObject *const *args, Py_ssize_t count)
+parse_plain(const unsigned char *buffer, Py_ssize_t size, Py_ssize_t max_size,
+            Py_ssize_t *position, Py_ssize_t *payloads)
 {
-    Py_ssize_t position, max_size, size, payloads = 0;
-    const unsigned char *buffer;
-    PyObject *messages, *message;
+    PyObject *messages = PyList_New(0), *message;
     Frame frame;
     int failed;
 
-    (void)module;
-    if (get_batch("parse_messages", args, count, &position, &max_size) < 0) {
-        return NULL;
-    }
-    messages = PyList_New(0);
     if (messages == NULL) {
         return NULL;
     }
-    buffer = (const unsigned char *)PyBytes_AS_STRING(args[0]);
-    size = PyBytes_GET_SIZE(args[0]);
-    while (find_frame(buffer, size, position, &frame)) {
+    while (find_frame(buffer, size, *position, &frame)) {
         if (max_size >= 0 && frame.end - frame.begin > max_size) {
             break;
         }
@@ -461,14 +458,29 @@ speedups_parse_messages(PyObject *module, PyObject *const *args, Py_ssize_t coun
         if (failed) {
             break;
         }
-        payloads += frame.end - frame.begin;
-        position = frame.end;
+        *payloads += frame.end - frame.begin;
+        *position = frame.end;
     }
     if (PyErr_Occurred()) {
         Py_DECREF(messages);
         return NULL;
     }
-    return Py_BuildValue("(Nnn)", messages, position, payloads);
+    return messages;
+}
+
+static PyObject *
+speedups_parse_messages(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    Py_ssize_t position, max_size, payloads = 0;
+    PyObject *messages;
+
+    (void)module;
+    if (get_batch("parse_messages", args, count, &position, &max_size) < 0) {
+        return NULL;
+    }
+    messages = parse_plain((const unsigned char *)PyBytes_AS_STRING(args[0]),
+                           PyBytes_GET_SIZE(args[0]), max_size, &position, &payloads);
+    return messages == NULL ? NULL : Py_BuildValue("(Nnn)", messages, position, payloads);
 }
 
 static PyObject *
@@ -508,6 +520,189 @@ speedups_parse_fragments(PyObject *module, PyObject *const *args, Py_ssize_t cou
     }
     return Py_BuildValue("(NNn)", joined, PyBool_FromLong(final), position);
 }
+
+#ifdef HAVE_SOCKETS
+#define CHUNK ((1 << 16) + 16) /* as in streams.py */
+
+typedef struct {
+    void *scratch; /* room for a chunk, for whoever looks next; NULL while it is in use */
+} State;
+
+/* The only one who has it gets it; whoever comes meanwhile gets one of his own. In between it is
+ * kept: to free it would have the allocator give pages back to the system and fetch them again. */
+static void *
+take_scratch(State *state)
+{
+    void *scratch = __atomic_exchange_n(&state->scratch, NULL, __ATOMIC_ACQ_REL);
+
+    return scratch != NULL ? scratch : malloc(CHUNK);
+}
+
+static void
+give_scratch(State *state, void *scratch)
+{
+    free(__atomic_exchange_n(&state->scratch, scratch, __ATOMIC_ACQ_REL));
+}
+
+/* Without the GIL: take out of the kernel's queue what was consumed, then look at what is behind
+ * it. How many bytes, 0 at the end, or -1 with errno set. */
+static Py_ssize_t
+look(int descriptor, unsigned char *to, Py_ssize_t *consumed, int truncate)
+{
+    Py_ssize_t taken;
+
+    while (*consumed > 0) {
+        taken = recv(descriptor, to, (size_t)*consumed, truncate);
+        if (taken == 0) {
+            return 0; /* the connection was reset since */
+        }
+        if (taken > 0) {
+            *consumed -= taken;
+        }
+        else if (errno != EINTR) { /* nothing was waited for, the handler runs soon enough */
+            return -1;
+        }
+    }
+    return recv(descriptor, to, CHUNK, MSG_PEEK);
+}
+
+static double
+now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Wait for something to read as long as the socket's own timeout says; -1 with an exception, which
+ * is BlockingIOError where there is no such timeout. */
+static int
+wait_to_look(PyObject *socket)
+{
+    struct pollfd polled = {.events = POLLIN};
+    double left, until;
+    int found;
+    PyObject *timeout = PyObject_CallMethod(socket, "gettimeout", NULL);
+
+    if (timeout == NULL) {
+        return -1;
+    }
+    left = timeout == Py_None ? 0 : PyFloat_AsDouble(timeout);
+    Py_DECREF(timeout);
+    if (left <= 0) {
+        if (!PyErr_Occurred()) {
+            errno = EAGAIN;
+            PyErr_SetFromErrno(PyExc_OSError);
+        }
+        return -1;
+    }
+    for (until = now() + left; left > 0; left = until - now()) {
+        polled.fd = get_descriptor(socket); /* each time: a signal handler may have closed it */
+        if (polled.fd < 0) {
+            return -1;
+        }
+        left = left < 1e6 ? left : 1e6;
+        Py_BEGIN_ALLOW_THREADS
+        found = poll(&polled, 1, (int)(left * 1e3) + 1);
+        Py_END_ALLOW_THREADS
+        if (found > 0) {
+            return 0;
+        }
+        if (found < 0 && errno != EINTR) {
+            PyErr_SetFromErrno(PyExc_OSError);
+            return -1;
+        }
+        if (found < 0 && PyErr_CheckSignals() < 0) {
+            return -1;
+        }
+    }
+    PyErr_SetString(PyExc_TimeoutError, "timed out");
+    return -1;
+}
+
+/* `look`, as long as it takes; -1 with an exception. */
+static Py_ssize_t
+look_patiently(PyObject *socket, unsigned char *to, Py_ssize_t consumed, int truncate)
+{
+    Py_ssize_t size;
+    int descriptor;
+
+    for (;;) {
+        descriptor = get_descriptor(socket); /* each time, as above */
+        if (descriptor < 0) {
+            return -1;
+        }
+        Py_BEGIN_ALLOW_THREADS
+        size = look(descriptor, to, &consumed, truncate);
+        Py_END_ALLOW_THREADS
+        if (size >= 0) {
+            return size;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (wait_to_look(socket) < 0) {
+                return -1;
+            }
+        }
+        else if (errno != EINTR) {
+            PyErr_SetFromErrno(PyExc_OSError);
+            return -1;
+        }
+        else if (PyErr_CheckSignals() < 0) {
+            return -1;
+        }
+    }
+}
+
+/* receive_messages(socket, consumed, truncate, max_size): what PlainStream.read and parse_messages
+ * do one after the other, fused, since a small message costs less than the way between them.
+ *
+ * Takes `consumed` bytes out of the kernel's queue, with the flag `truncate`, waits as the socket
+ * itself does, and peeks. Returns (rest, messages, their bytes in the queue, those of their
+ * payloads). Only what comes first and is no whole plain message is handed out as `rest`: behind
+ * messages it stays in the queue as if nobody had looked. */
+static PyObject *
+speedups_receive_messages(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    State *state = PyModule_GetState(module);
+    Py_ssize_t consumed, max_size, size, end = 0, payloads = 0;
+    PyObject *messages, *rest, *result = NULL;
+    unsigned char *scratch;
+    int truncate;
+
+    if (count != 4) {
+        return PyErr_Format(PyExc_TypeError, "receive_messages() takes 4 arguments, got %zd",
+                            count);
+    }
+    consumed = PyLong_AsSsize_t(args[1]);
+    truncate = (int)PyLong_AsLong(args[2]);
+    max_size = PyNumber_AsSsize_t(args[3], NULL); /* what is beyond is no limit here */
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    if (consumed < 0 || consumed > CHUNK) {
+        return PyErr_Format(PyExc_ValueError, "nobody has looked at %zd bytes", consumed);
+    }
+    scratch = take_scratch(state);
+    if (scratch == NULL) {
+        return PyErr_NoMemory();
+    }
+    size = look_patiently(args[0], scratch, consumed, truncate);
+    if (size >= 0) {
+        messages = parse_plain(scratch, size, max_size, &end, &payloads);
+        rest = messages == NULL
+                   ? NULL
+                   : PyBytes_FromStringAndSize((char *)scratch, end > 0 ? 0 : size);
+        if (rest != NULL) {
+            result = Py_BuildValue("(OOnn)", rest, messages, end, payloads);
+        }
+        Py_XDECREF(rest);
+        Py_XDECREF(messages);
+    }
+    give_scratch(state, scratch);
+    return result;
+}
+#endif
 
 /* --- Filling -------------------------------------------------------------------------------------
  * A payload is received straight into the bytes, or into the ASCII str, that it becomes. The memory
@@ -841,9 +1036,11 @@ static PyMethodDef methods[] = {
      "mask(key, data): XOR of data with the 4 bytes of key."},
     {"encode_frame", (PyCFunction)(void (*)(void))speedups_encode_frame, METH_FASTCALL,
      "encode_frame(opcode, payload, key, fin=True, rsv=0): one frame on the wire."},
-#ifdef HAVE_SEND_FRAME
+#ifdef HAVE_SOCKETS
     {"send_frame", (PyCFunction)(void (*)(void))speedups_send_frame, METH_FASTCALL,
      "send_frame(stream, socket, opcode, payload, next_key): the length sent, or what was not."},
+    {"receive_messages", (PyCFunction)(void (*)(void))speedups_receive_messages, METH_FASTCALL,
+     "receive_messages(socket, consumed, truncate, max_size): whole messages, as they come."},
 #endif
     {"parse_messages", (PyCFunction)(void (*)(void))speedups_parse_messages, METH_FASTCALL,
      "parse_messages(buffer, position, max_size): whole messages, where they end, their bytes."},
@@ -863,11 +1060,26 @@ static PyModuleDef_Slot slots[] = {
     {0, NULL},
 };
 
+#ifdef HAVE_SOCKETS
+static void
+free_state(void *module)
+{
+    State *state = PyModule_GetState(module);
+
+    if (state != NULL) {
+        free(state->scratch);
+    }
+}
+#endif
+
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_speedups",
     .m_doc = "Masking and framing in C.",
-    .m_size = 0,
+#ifdef HAVE_SOCKETS
+    .m_size = sizeof(State),
+    .m_free = free_state,
+#endif
     .m_methods = methods,
     .m_slots = slots,
 };

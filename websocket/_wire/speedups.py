@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, TypeVar
 
-__all__ = ["backend", "pick", "send_frame"]
+__all__ = ["backend", "pick", "receive_messages", "send_frame"]
 
 _T = TypeVar("_T")
 
@@ -27,6 +27,11 @@ send_frame: Any = pick("send_frame", None)
 """`send_frame(stream, socket, opcode, payload, next_key)`: a message encoded and sent in one call;
 its length on the wire, or (frame, how much was sent) where the kernel did not take all of it. There
 is no twin (None): without it the floors do the same one after the other."""
+
+receive_messages: Any = pick("receive_messages", None)
+"""`receive_messages(socket, consumed, truncate, max_size)`: take what was consumed out of the
+kernel's queue, peek, and parse the whole plain messages: (rest, messages, bytes of them in the
+queue, of their payloads). No twin either."""
 
 
 def backend() -> str:
