@@ -116,17 +116,15 @@ class Reading(Writing):
         receiver, direct = self.receiver, self._direct
         decoder = receiver.decoder
         if (
-            direct is None
-            or not direct.peeking
-            or direct.unsent
-            or self._owed
-            or receiver.ready
+            receiver.ready
             or receiver.detour
             or receiver.server
             or not receiver.idle
             or decoder.position != len(decoder.buffer)
         ):
             return receiver.next_item()
+        if direct is None or not direct.peeking or direct.unsent or self._owed:
+            return None
         self.parsed = self.filled
         limit, count = receiver.max_size, receiver.counted or receiver.count
         consumed, direct.peeked = direct.peeked, 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Protocol
 
 from .._exceptions import WebSocketPayloadException, WebSocketProtocolException
+from .._wire.filling import FillingInPython
 from .._wire.frames import BINARY, CLOSE, CONT, OPCODE_NAMES, TEXT, Frame
 from .._wire.utf8 import Validator
 from .counting import Received
@@ -45,7 +45,7 @@ class Judging:
     _compressed = False
     _size = 0
     _utf8: Validator | None = None
-    _collected: BytesIO | None = None  # what next_message holds of it
+    _collected: FillingInPython | None = None  # what next_message holds of it
     unfinished = False  # a beginning of it was handed out by another verb
     # Of the frame.
     _judged = False  # its header has been checked

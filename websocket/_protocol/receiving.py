@@ -18,10 +18,10 @@ thread may take the next one; every other case goes frame by frame, in `_next`.
 from __future__ import annotations
 
 from contextlib import suppress
-from io import BytesIO
 
 from .._wire.batches import encode_messages, frame_of, parse_fragments, parse_messages
 from .._wire.decoding import FrameDecoder
+from .._wire.filling import Filling
 from .._wire.frames import (
     CLOSE,
     CONT,
@@ -172,10 +172,10 @@ class Receiver(Judging):
             if frame is None or (frame.fin and frame.opcode != CONT):  # control frames are final
                 return frame
             if self._collected is None:  # the first fragment
-                self._collected = BytesIO()
+                self._collected = Filling()
             self._collected.write(frame.data)
             if frame.fin:
-                whole = Frame(self._kind, self._collected.getvalue())
+                whole = Frame(self._kind, self._collected.value())
                 self._collected = None
                 return whole
 
@@ -236,7 +236,7 @@ class Receiver(Judging):
             return frame_of(self.ready.pop())
         if self._collected is None:
             return None
-        message = Frame(self._kind, self._collected.getvalue(), False)
+        message = Frame(self._kind, self._collected.value(), False)
         self._collected = None
         self.unfinished = self.detour = True
         return message

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #endif
@@ -20,7 +21,7 @@
 /* XOR `length` bytes with the key, eight at a time; `memcpy` because nothing is aligned. The plain
  * loop is what compilers turn into vector instructions. */
 static void
-xor_into(unsigned char *to, const unsigned char *from, Py_ssize_t length,
+xor_into(unsigned char *restrict to, const unsigned char *restrict from, Py_ssize_t length,
          const unsigned char *key)
 {
     unsigned char twice[8];
@@ -411,6 +412,39 @@ get_batch(const char *name, PyObject *const *args, Py_ssize_t count, Py_ssize_t 
     return 0;
 }
 
+/* Whether there is no high bit in so many bytes; eight at a time, as `xor_into`. */
+static int
+is_ascii(const unsigned char *at, Py_ssize_t length)
+{
+    uint64_t block, seen = 0;
+    Py_ssize_t i = 0;
+
+    for (; i + 8 <= length; i += 8) {
+        memcpy(&block, at + i, 8);
+        seen |= block;
+    }
+    for (; i < length; i++) {
+        seen |= at[i];
+    }
+    return (seen & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* Text from UTF-8. Most is ASCII, which is copied faster than the decoder does it. */
+static PyObject *
+make_text(const char *data, Py_ssize_t length)
+{
+    PyObject *text;
+
+    if (length < 64 || !is_ascii((const unsigned char *)data, length)) {
+        return PyUnicode_DecodeUTF8(data, length, NULL);
+    }
+    text = PyUnicode_New(length, 127);
+    if (text != NULL) {
+        memcpy(PyUnicode_DATA(text), data, (size_t)length);
+    }
+    return text;
+}
+
 /* One message as str or bytes; NULL without an exception for what is no plain message. */
 static PyObject *
 make_message(const unsigned char *buffer, const Frame *frame)
@@ -425,7 +459,7 @@ make_message(const unsigned char *buffer, const Frame *frame)
     if (frame->first != 0x81) {
         return NULL;
     }
-    text = PyUnicode_DecodeUTF8(data, length, NULL);
+    text = make_text(data, length);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
     }
@@ -722,6 +756,23 @@ typedef struct {
 #define FIRST_ROOM (1 << 18) /* as in filling.py */
 #define SET_ASIDE (1 << 22)  /* memory that is not touched costs nothing */
 
+/* Ask for large memory in huge pages: to have it come in small ones costs several times what it
+ * costs to receive and parse what goes there. The mapping as a whole, so that it can still grow. */
+static void
+ask_for_huge_pages(const void *memory, Py_ssize_t size)
+{
+#ifdef MADV_HUGEPAGE
+    uintptr_t page = 4096, begin = (uintptr_t)memory & ~(page - 1);
+
+    if (size > SET_ASIDE) {
+        (void)madvise((void *)begin, (uintptr_t)memory + (size_t)size - begin, MADV_HUGEPAGE);
+    }
+#else
+    (void)memory;
+    (void)size;
+#endif
+}
+
 static char *
 filling_data(Filling *self)
 {
@@ -763,6 +814,9 @@ filling_resize(Filling *self, Py_ssize_t size)
     if (self->memory == NULL) {
         return -1;
     }
+    if (size > self->size) {
+        ask_for_huge_pages(filling_data(self), size);
+    }
     self->size = size;
     return 0;
 }
@@ -784,20 +838,8 @@ filling_reserve(Filling *self, Py_ssize_t most, Py_ssize_t *end)
 static void
 filling_took(Filling *self, Py_ssize_t count)
 {
-    const unsigned char *at;
-    uint64_t block, seen = 0;
-    Py_ssize_t i = 0;
-
     if (self->text && self->ascii) {
-        at = (const unsigned char *)filling_data(self) + self->have;
-        for (; i + 8 <= count; i += 8) {
-            memcpy(&block, at + i, 8);
-            seen |= block;
-        }
-        for (; i < count; i++) {
-            seen |= at[i];
-        }
-        self->ascii = (seen & UINT64_C(0x8080808080808080)) == 0;
+        self->ascii = is_ascii((const unsigned char *)filling_data(self) + self->have, count);
     }
     self->have += count;
 }
@@ -884,7 +926,7 @@ Filling_write(Filling *self, PyObject *piece)
     }
     end = self->have + length;
     if (length > 0) {
-        if (end > self->size && filling_resize(self, end + (end >> 3)) < 0) {
+        if (end > self->size && filling_resize(self, end + end) < 0) {
             return NULL;
         }
         memcpy(filling_data(self) + self->have, PyBytes_AS_STRING(piece), (size_t)length);
