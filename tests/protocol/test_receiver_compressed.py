@@ -3,12 +3,14 @@ no other (RFC 7692 6), and limits and UTF-8 count for what it holds."""
 
 from __future__ import annotations
 
+import random
 import zlib
 
 import pytest
 
 from websocket._exceptions import WebSocketException, WebSocketPayloadException
 from websocket._protocol.receiving import Receiver
+from websocket._wire.batches import frame_of
 from websocket._wire.frames import BINARY, CONT, PING, TEXT, Frame, encode_frame
 
 RSV1 = 4
@@ -149,3 +151,61 @@ def test_a_tiny_message_may_be_as_long_as_the_limit() -> None:
     receiver = Receiver(max_size=4, inflater=Inflater())
     receiver.feed(wire(BINARY, b"\x00\x04\x00\xfb\xff" + b"tiny" + b"\x00", rsv=RSV1))
     assert [frame.data for frame in pull(receiver)] == [b"tiny"]
+
+
+def _items(receiver: Receiver) -> list[tuple[int, bytes]]:
+    """What the verb of `recv` gives, as (opcode, data)."""
+    found: list[tuple[int, bytes]] = []
+    while (item := receiver.next_item()) is not None:
+        frame = item if isinstance(item, Frame) else frame_of(item)
+        found.append((frame.opcode, frame.data))
+    return found
+
+
+MIXED = [
+    wire(TEXT, squeeze(b'{"price": 1.5}'), rsv=RSV1),
+    wire(BINARY, squeeze(bytes(1000)), rsv=RSV1),
+    wire(TEXT, squeeze(b""), rsv=RSV1),
+    wire(TEXT, "grüße".encode()),
+    wire(PING, b"?"),
+    wire(TEXT, squeeze("grüße".encode() * 99), rsv=RSV1),
+    wire(BINARY, squeeze(random.Random(1).randbytes(70_000)), rsv=RSV1),
+    wire(TEXT, squeeze(b"in two")[:3], False, RSV1) + wire(CONT, squeeze(b"in two")[3:]),
+]
+
+
+@pytest.mark.parametrize("step", [1, 3, 50, 1 << 20])
+@pytest.mark.parametrize("check_utf8", [True, False])
+def test_a_whole_one_is_the_same_on_the_short_way(step: int, check_utf8: bool) -> None:
+    stream = b"".join(MIXED * 3)
+    short, long = (Receiver(inflater=Inflater(), check_utf8=check_utf8) for _ in range(2))
+    items: list[tuple[int, bytes]] = []
+    frames: list[Frame] = []
+    for at in range(0, len(stream), step):
+        for receiver in short, long:
+            receiver.feed(stream[at : at + step])
+        items += _items(short)
+        frames += pull(long)
+    assert items == [(frame.opcode, frame.data) for frame in frames]
+    assert len(items) == 3 * len(MIXED)
+    for name in ("messages", "payload", "wire", "saved", "pings"):
+        assert getattr(short.count, name) == getattr(long.count, name), name
+
+
+@pytest.mark.parametrize(
+    ("message", "limit", "code"),
+    [
+        (wire(TEXT, squeeze(b"\xff"), rsv=RSV1), None, 1007),
+        (wire(TEXT, squeeze(b"x" * 101), rsv=RSV1), 100, 1009),
+        (wire(BINARY, random.Random(2).randbytes(400), rsv=RSV1), 100, 1009),
+        (wire(BINARY, squeeze(b"x"), rsv=RSV1 | 2), None, 1002),
+    ],
+)
+def test_what_is_wrong_with_a_whole_one_is_told(
+    message: bytes, limit: int | None, code: int
+) -> None:
+    receiver = Receiver(inflater=Inflater(), max_size=limit)
+    receiver.feed(message)
+    with pytest.raises(WebSocketException) as caught:
+        receiver.next_item()
+    assert caught.value.close_code == code

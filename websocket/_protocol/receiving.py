@@ -19,24 +19,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from .._wire.batches import encode_messages, frame_of, parse_fragments, parse_messages
+from .._wire.batches import encode_messages, find_frame, frame_of, parse_fragments, parse_messages
 from .._wire.decoding import FrameDecoder
 from .._wire.filling import Filling
-from .._wire.frames import (
-    CLOSE,
-    CONT,
-    TEXT,
-    Close,
-    Frame,
-    parse_close,
-    size_on_wire,
-)
+from .._wire.frames import CLOSE, CONT, TEXT, Close, Frame, parse_close, size_on_wire
 from .._wire.utf8 import Validator, not_utf8
 from .counting import Received, amount_of
 from .judging import Inflating, Judging
 from .ready import Ready
 
 __all__ = ["Inflating", "Receiver"]
+
+_COMPRESSED = (0xC1, 0xC2)  # the first byte of a text and of a binary message (RFC 7692 7.2.1)
 
 
 class Receiver(Judging):
@@ -117,11 +111,8 @@ class Receiver(Judging):
                 decoder.missing = 2
                 return None
             start = decoder.position
-            messages, end, payload = parse_messages(
-                decoder.buffer,
-                start,
-                -1 if self.max_size is None else self.max_size,
-            )
+            limit = -1 if self.max_size is None else self.max_size
+            messages, end, payload = parse_messages(decoder.buffer, start, limit)
             count, number = self.counted, len(messages)
             if count is None:
                 count = self.counted = Received()
@@ -135,11 +126,36 @@ class Receiver(Judging):
             count.wire += end - start
             if number == 1:
                 return messages[0]
+            if number == 0 and self._inflater is not None:
+                message = self._compressed_message()
+                return self.next_message() if message is None else message
             ready += messages
         try:
             return ready.pop()
         except IndexError:  # there was none, or another thread has taken it
             return self.next_message()
+
+    def _compressed_message(self) -> str | bytes | None:
+        """A compressed message that has come whole and in one frame, as most do."""
+        decoder, limit = self.decoder, self.max_size
+        start, buffer = decoder.position, decoder.buffer
+        begin, end = find_frame(buffer, start)
+        squeezed = end - begin
+        if end > len(buffer) or buffer[start] not in _COMPRESSED or not self.check_utf8:
+            return None
+        if self._inflater is None or (limit is not None and squeezed > limit):
+            return None
+        data = self._inflater.inflate(buffer[begin:end], True, limit)
+        size, count = len(data), self.count
+        decoder.position = end
+        count.messages += 1
+        count.payload += size
+        count.wire += end - start
+        count.saved += size - squeezed
+        try:
+            return data.decode() if buffer[start] == _COMPRESSED[0] else data
+        except UnicodeDecodeError as exc:
+            raise not_utf8(exc) from exc
 
     def _whole_text(self) -> str | None:
         """A large text that is whole now, and was all of a message."""

@@ -16,6 +16,7 @@ from .speedups import pick
 
 __all__ = [
     "encode_messages",
+    "find_frame",
     "frame_of",
     "parse_fragments",
     "parse_fragments_in_python",
@@ -76,6 +77,17 @@ def parse_fragments_in_python(
         final = first == _FINAL_CONTINUATION
         position = end
     return bytes(joined), final, position
+
+
+def find_frame(buffer: bytes, position: int) -> tuple[int, int]:
+    """Where the payload of the unmasked frame at `position` begins and ends; the end is beyond the
+    buffer for one that is not whole, or masked, or of a length that is not allowed."""
+    if position + 2 > len(buffer):
+        return position, len(buffer) + 1
+    begin, length = position + 2, buffer[position + 1]
+    if length > 125:
+        begin, length = _long_header(buffer, position)
+    return begin, begin + length
 
 
 def _long_header(buffer: bytes, position: int) -> tuple[int, int]:
