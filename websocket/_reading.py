@@ -123,20 +123,23 @@ class Reading(Writing):
             or decoder.position != len(decoder.buffer)
         ):
             return receiver.next_item()
-        if direct is None or not direct.peeking or direct.unsent or self._owed:
+        if direct is None or direct.unsent or self._owed:
             return None
         self.parsed = self.filled
         limit, count = receiver.max_size, receiver.counted or receiver.count
         consumed, direct.peeked = direct.peeked, 0
+        limit, ahead = -1 if limit is None else limit, direct.peeking
         try:
             rest, messages, wire, payload = receive_messages(
-                direct.socket, consumed, direct.truncate, -1 if limit is None else limit
+                direct.socket, consumed, direct.truncate, limit, ahead
             )
         except OSError as exc:
             direct.stumble(exc, True, None)
             return None
         number, ready = len(messages), receiver.ready
         if number == 0:
+            if not ahead:
+                return None
             size = len(rest)
             decoder.buffer, decoder.position, direct.peeked = rest, 0, size
             self.filled += size
@@ -145,7 +148,8 @@ class Reading(Writing):
             messages.reverse()
         # From here without a call, as in `next_item`: what a signal handler interrupts before is
         # still in the kernel's queue.
-        direct.peeked = wire
+        if ahead:
+            direct.peeked = wire
         self.filled += wire
         count.messages += number
         count.payload += payload

@@ -52,9 +52,11 @@ def sockets(request: pytest.FixtureRequest) -> Iterator[Sockets]:
         yield left, right
 
 
-def receive(sock: Any, consumed: int = 0, max_size: int = -1) -> tuple[bytes, list[Any], int, int]:
+def receive(
+    sock: Any, consumed: int = 0, max_size: int = -1, ahead: bool = True
+) -> tuple[bytes, list[Any], int, int]:
     answer: tuple[bytes, list[Any], int, int] = receive_messages(
-        sock, consumed, discarding(sock), max_size
+        sock, consumed, discarding(sock), max_size, ahead
     )
     return answer
 
@@ -117,6 +119,24 @@ def test_what_is_not_plain_stays_behind_messages_and_is_shown_in_front(
     assert (rest, messages, wire, payload) == (b"", ["before"], len(text("before")), 6)
     assert receive(ours, wire) == (odd, [], 0, 0)
     assert queued(ours) == odd
+
+
+def test_not_ahead_one_message_is_taken_and_nothing_else_touched(sockets: Sockets) -> None:
+    """For those who watch the descriptor: it shows what was not handed out."""
+    ours, peers = sockets
+    peers.sendall(text("one") + text("two") + encode_frame(PING, b"?", None))
+    for message in "one", "two":
+        assert receive(ours, ahead=False) == (b"", [message], len(text(message)), 3)
+    assert receive(ours, ahead=False) == (b"", [], 0, 0)
+    assert queued(ours) == encode_frame(PING, b"?", None)
+
+
+def test_not_ahead_what_is_cut_or_large_stays_as_it_is(sockets: Sockets) -> None:
+    ours, peers = sockets
+    for odd in text("cut")[:-1], binary(bytes(5000)), text("1234567"):
+        peers.sendall(odd)
+        assert receive(ours, 0, 6, ahead=False) == (b"", [], 0, 0)
+        assert ours.recv(1 << 16) == odd
 
 
 def test_what_is_too_large_is_not_plain(sockets: Sockets) -> None:
@@ -302,12 +322,12 @@ def test_readers_of_several_connections_do_not_share_a_buffer() -> None:
     ("arguments", "kind"),
     [
         ((), TypeError),
-        ((0, 0), TypeError),
-        (("0", 0, -1), TypeError),
-        ((0, None, -1), TypeError),
-        ((0, 0, "all"), TypeError),
-        ((-1, 0, -1), ValueError),
-        ((CHUNK + 1, 0, -1), ValueError),
+        ((0, 0, -1), TypeError),
+        (("0", 0, -1, True), TypeError),
+        ((0, None, -1, True), TypeError),
+        ((0, 0, "all", True), TypeError),
+        ((-1, 0, -1, True), ValueError),
+        ((CHUNK + 1, 0, -1, True), ValueError),
     ],
 )
 def test_bad_arguments_are_refused(arguments: tuple[Any, ...], kind: type[Exception]) -> None:

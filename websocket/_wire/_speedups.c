@@ -466,10 +466,10 @@ make_message(const unsigned char *buffer, const Frame *frame)
     return text;
 }
 
-/* The messages from `*position` on, as a list, next one first; moves `*position` behind them and
- * adds the bytes of their payloads to `*payloads`. */
+/* The messages from `*position` on, at most `most`, as a list, next one first; moves `*position`
+ * behind them and adds the bytes of their payloads to `*payloads`. */
 static PyObject *
-parse_plain(const unsigned char *buffer, Py_ssize_t size, Py_ssize_t max_size,
+parse_plain(const unsigned char *buffer, Py_ssize_t size, Py_ssize_t max_size, Py_ssize_t most,
             Py_ssize_t *position, Py_ssize_t *payloads)
 {
     PyObject *messages = PyList_New(0), *message;
@@ -479,7 +479,7 @@ parse_plain(const unsigned char *buffer, Py_ssize_t size, Py_ssize_t max_size,
     if (messages == NULL) {
         return NULL;
     }
-    while (find_frame(buffer, size, *position, &frame)) {
+    while (most-- > 0 && find_frame(buffer, size, *position, &frame)) {
         if (max_size >= 0 && frame.end - frame.begin > max_size) {
             break;
         }
@@ -513,7 +513,8 @@ speedups_parse_messages(PyObject *module, PyObject *const *args, Py_ssize_t coun
         return NULL;
     }
     messages = parse_plain((const unsigned char *)PyBytes_AS_STRING(args[0]),
-                           PyBytes_GET_SIZE(args[0]), max_size, &position, &payloads);
+                           PyBytes_GET_SIZE(args[0]), max_size, PY_SSIZE_T_MAX, &position,
+                           &payloads);
     return messages == NULL ? NULL : Py_BuildValue("(Nnn)", messages, position, payloads);
 }
 
@@ -557,6 +558,7 @@ speedups_parse_fragments(PyObject *module, PyObject *const *args, Py_ssize_t cou
 
 #ifdef HAVE_SOCKETS
 #define CHUNK ((1 << 16) + 16) /* as in streams.py */
+#define SMALL_CHUNK (1 << 12)  /* all but one message would be looked at in vain */
 
 typedef struct {
     void *scratch; /* room for a chunk, for whoever looks next; NULL while it is in use */
@@ -578,26 +580,25 @@ give_scratch(State *state, void *scratch)
     free(__atomic_exchange_n(&state->scratch, scratch, __ATOMIC_ACQ_REL));
 }
 
-/* Without the GIL: take out of the kernel's queue what was consumed, then look at what is behind
- * it. How many bytes, 0 at the end, or -1 with errno set. */
-static Py_ssize_t
-look(int descriptor, unsigned char *to, Py_ssize_t *consumed, int truncate)
+/* Without the GIL: take out of the kernel's queue what was consumed. 0, or -1 with errno set. */
+static int
+take_out(int descriptor, unsigned char *to, Py_ssize_t *consumed, int truncate)
 {
     Py_ssize_t taken;
 
     while (*consumed > 0) {
         taken = recv(descriptor, to, (size_t)*consumed, truncate);
         if (taken == 0) {
-            return 0; /* the connection was reset since */
+            *consumed = 0; /* the connection was reset since */
         }
-        if (taken > 0) {
+        else if (taken > 0) {
             *consumed -= taken;
         }
         else if (errno != EINTR) { /* nothing was waited for, the handler runs soon enough */
             return -1;
         }
     }
-    return recv(descriptor, to, CHUNK, MSG_PEEK);
+    return 0;
 }
 
 static double
@@ -655,11 +656,12 @@ wait_to_look(PyObject *socket)
     return -1;
 }
 
-/* `look`, as long as it takes; -1 with an exception. */
+/* Take out what was consumed, and look at what is behind it, as long as it takes: how many bytes,
+ * 0 at the end, or -1 with an exception. */
 static Py_ssize_t
-look_patiently(PyObject *socket, unsigned char *to, Py_ssize_t consumed, int truncate)
+look(PyObject *socket, unsigned char *to, size_t room, Py_ssize_t consumed, int truncate)
 {
-    Py_ssize_t size;
+    Py_ssize_t size = -1;
     int descriptor;
 
     for (;;) {
@@ -668,7 +670,9 @@ look_patiently(PyObject *socket, unsigned char *to, Py_ssize_t consumed, int tru
             return -1;
         }
         Py_BEGIN_ALLOW_THREADS
-        size = look(descriptor, to, &consumed, truncate);
+        if (take_out(descriptor, to, &consumed, truncate) == 0) {
+            size = recv(descriptor, to, room, MSG_PEEK);
+        }
         Py_END_ALLOW_THREADS
         if (size >= 0) {
             return size;
@@ -688,29 +692,50 @@ look_patiently(PyObject *socket, unsigned char *to, Py_ssize_t consumed, int tru
     }
 }
 
-/* receive_messages(socket, consumed, truncate, max_size): what PlainStream.read and parse_messages
- * do one after the other, fused, since a small message costs less than the way between them.
+/* Take so much of what was looked at out of the queue; 0, or -1 with an exception. */
+static int
+take_message(PyObject *socket, unsigned char *scratch, Py_ssize_t size, int truncate)
+{
+    int descriptor = get_descriptor(socket), failed;
+
+    if (descriptor < 0) {
+        return -1;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    failed = take_out(descriptor, scratch, &size, truncate);
+    Py_END_ALLOW_THREADS
+    if (failed) {
+        PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return failed;
+}
+
+/* receive_messages(socket, consumed, truncate, max_size, ahead): what PlainStream.read and
+ * parse_messages do one after the other, fused, since a small message costs less than the way
+ * between them.
  *
  * Takes `consumed` bytes out of the kernel's queue, with the flag `truncate`, waits as the socket
  * itself does, and peeks. Returns (rest, messages, their bytes in the queue, those of their
  * payloads). Only what comes first and is no whole plain message is handed out as `rest`: behind
- * messages it stays in the queue as if nobody had looked. */
+ * messages it stays in the queue as if nobody had looked. If not `ahead`, one message at most is
+ * handed out, and taken out at once; anything else stays, and `rest` is empty. */
 static PyObject *
 speedups_receive_messages(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     State *state = PyModule_GetState(module);
     Py_ssize_t consumed, max_size, size, end = 0, payloads = 0;
-    PyObject *messages, *rest, *result = NULL;
+    PyObject *messages, *rest = NULL, *result = NULL;
     unsigned char *scratch;
-    int truncate;
+    int truncate, ahead;
 
-    if (count != 4) {
-        return PyErr_Format(PyExc_TypeError, "receive_messages() takes 4 arguments, got %zd",
+    if (count != 5) {
+        return PyErr_Format(PyExc_TypeError, "receive_messages() takes 5 arguments, got %zd",
                             count);
     }
     consumed = PyLong_AsSsize_t(args[1]);
     truncate = (int)PyLong_AsLong(args[2]);
     max_size = PyNumber_AsSsize_t(args[3], NULL); /* what is beyond is no limit here */
+    ahead = PyObject_IsTrue(args[4]);
     if (PyErr_Occurred()) {
         return NULL;
     }
@@ -721,12 +746,14 @@ speedups_receive_messages(PyObject *module, PyObject *const *args, Py_ssize_t co
     if (scratch == NULL) {
         return PyErr_NoMemory();
     }
-    size = look_patiently(args[0], scratch, consumed, truncate);
+    size = look(args[0], scratch, ahead ? CHUNK : SMALL_CHUNK, consumed, truncate);
     if (size >= 0) {
-        messages = parse_plain(scratch, size, max_size, &end, &payloads);
-        rest = messages == NULL
-                   ? NULL
-                   : PyBytes_FromStringAndSize((char *)scratch, end > 0 ? 0 : size);
+        messages =
+            parse_plain(scratch, size, max_size, ahead ? PY_SSIZE_T_MAX : 1, &end, &payloads);
+        if (messages != NULL && (ahead || !take_message(args[0], scratch, end, truncate))) {
+            size = ahead && end == 0 ? size : 0;
+            rest = PyBytes_FromStringAndSize((char *)scratch, size);
+        }
         if (rest != NULL) {
             result = Py_BuildValue("(OOnn)", rest, messages, end, payloads);
         }
@@ -1082,7 +1109,7 @@ static PyMethodDef methods[] = {
     {"send_frame", (PyCFunction)(void (*)(void))speedups_send_frame, METH_FASTCALL,
      "send_frame(stream, socket, opcode, payload, next_key): the length sent, or what was not."},
     {"receive_messages", (PyCFunction)(void (*)(void))speedups_receive_messages, METH_FASTCALL,
-     "receive_messages(socket, consumed, truncate, max_size): whole messages, as they come."},
+     "receive_messages(socket, consumed, truncate, max_size, ahead): whole messages."},
 #endif
     {"parse_messages", (PyCFunction)(void (*)(void))speedups_parse_messages, METH_FASTCALL,
      "parse_messages(buffer, position, max_size): whole messages, where they end, their bytes."},
