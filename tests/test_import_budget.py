@@ -19,8 +19,8 @@ import websocket
 PACKAGE = Path(websocket.__file__).parent
 
 MOST_OF_OURS = 60
-MOST_OF_ALL = 88
-"""Modules that the import loads, the standard library's included; it was 54 and 85 in 2026-11."""
+MOST_OF_ALL = 90
+"""Modules that the import loads, the standard library's included; it was 55 and 89 in 2026-11."""
 
 NOT_AT_THE_START = (
     *("_app", "_session", "_loop", "_dispatcher", "_reconnect", "_explain", "_latest", "_options"),

@@ -77,10 +77,10 @@ class Callbacks:
 
     def _overrides(self, *names: str) -> bool:
         """Whether a subclass, a patch or the object itself brings a method of its own."""
-        return any(
-            name in self.__dict__ or getattr(type(self), name) is not ORIGINALS[name]
-            for name in names
-        )
+        for name in names:
+            if name in self.__dict__ or getattr(type(self), name) is not ORIGINALS[name]:
+                return True
+        return False
 
     def _own_pings(self) -> bool:
         return self._overrides("_send_ping", "_start_ping_thread")

@@ -13,7 +13,7 @@ Six sentences hold here, and tests/core/test_threads_*.py prove each of them:
 6. The last one out closes the descriptor.
 
 `_line` holds the locks, what is owed and the end, `_writing` the sending half, `_reading` the
-receiving half; here is the closing handshake, which needs both.
+receiving half, `_arriving` how event loops read; here is the closing handshake, which needs both.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from contextlib import suppress
 from typing import Any
 
 from . import _logging
+from ._arriving import Arriving
 from ._exceptions import WebSocketException
-from ._reading import Reading
 from ._transport.deadline import Deadline
 from ._wire.frames import CLOSE, Close
 
@@ -33,7 +33,7 @@ __all__ = ["Connection"]
 _PATIENCE = 1.0  # seconds for our last words behind another thread's frame
 
 
-class Connection(Reading):
+class Connection(Arriving):
     """Verbs for reading, writing and ending; any thread, several at once."""
 
     __slots__ = ()

@@ -22,32 +22,33 @@ class Delivery:
     _ws: Any
     _ready: list[str | bytes] | tuple[()] = ()  # messages that were parsed ahead, the next one last
 
-    def deliver(self, item: str | bytes | Frame) -> None:
-        """Call back for one; what gets out of a `_callback` that was overridden gets out here."""
-        if isinstance(item, Frame):
-            self._deliver_frame(item)
-        elif isinstance(item, bytes):
-            self._deliver_message(BINARY, item)
-        else:
-            self._deliver_message(TEXT, item.encode() if self._ws.skip_utf8_validation else item)
-
-    def deliver_ready(self) -> None:
-        """The same for all messages that have come already, with the fewest calls for each."""
+    def deliver(self, message: str | bytes) -> None:
+        """Call back for a message, then for those that have come behind it, with the fewest calls
+        for each; what gets out of a `_callback` that was overridden gets out here."""
         app, ready = self.app, self._ready
-        plain = not (app._overrides("_callback") or self._ws.skip_utf8_validation)
-        while ready and not self.stopped and not _logging.tracing:
+        plain = not (self._ws.skip_utf8_validation or app._overrides("_callback"))
+        while True:
+            on_message = app.on_message
+            if on_message is None or app.on_data is not None or not plain:
+                self._deliver_in_full(message)
+            else:
+                try:
+                    on_message(app, message)
+                except Exception as exc:
+                    app._callback_failed(on_message, exc)
+            if not ready or self.stopped or _logging.tracing:
+                return
             try:
                 message = ready.pop()
             except IndexError:  # another thread has taken it
                 return
-            on_message = app.on_message
-            if on_message is None or app.on_data is not None or not plain:
-                self.deliver(message)
-                continue
-            try:
-                on_message(app, message)
-            except Exception as exc:
-                app._callback_failed(on_message, exc)
+
+    def _deliver_in_full(self, message: str | bytes) -> None:
+        if isinstance(message, bytes):
+            self._deliver_message(BINARY, message)
+        else:
+            as_bytes = self._ws.skip_utf8_validation
+            self._deliver_message(TEXT, message.encode() if as_bytes else message)
 
     def _deliver_message(self, opcode: int, data: str | bytes) -> None:
         app = self.app
@@ -56,7 +57,8 @@ class Delivery:
         if app.on_message:
             app._callback(app.on_message, data)
 
-    def _deliver_frame(self, frame: Frame) -> None:
+    def deliver_frame(self, frame: Frame) -> None:
+        """Call back for a fragment, a ping, a pong, or a message that comes as a frame."""
         app, opcode = self.app, frame.opcode
         if opcode == PING:
             app._callback(app.on_ping, frame.data)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import selectors
 import socket
 import threading
 import time
@@ -19,7 +18,8 @@ from contextlib import suppress
 from typing import Any
 
 from . import _logging
-from ._loop_parts import READ, WRITE, Buffer, Timer, Watch, Write
+from ._loop_parts import Buffer, Timer, Watch, Write
+from ._loop_poll import READ, WRITE, Poll, new_poll
 
 __all__ = ["Loop"]
 
@@ -47,7 +47,8 @@ class Loop:
         self._jobs: deque[tuple[Callable[[], object], Callable[[], object]]] = deque()
         self._unfinished = 0  # jobs
         self._helpers = 0
-        self._selector: selectors.BaseSelector | None = None
+        self._poll: Poll | None = None
+        self._turns = 0
         self._waker: tuple[socket.socket, socket.socket] | None = None
         self._thread: int | None = None
         self._waiting = False
@@ -129,7 +130,9 @@ class Loop:
         """
         self._begin()
         try:
-            while not self._stopping and self._has_work():
+            while not self._stopping and (
+                self._watches[READ] or self._watches[WRITE] or self._timers or self._unfinished
+            ):
                 self._turn()
         finally:
             self._finish()
@@ -145,23 +148,23 @@ class Loop:
                 raise RuntimeError("this loop is running already")
             self._thread = threading.get_ident()
             self._stopping = False
-            self._selector = selectors.DefaultSelector()
+            self._poll = new_poll()
             self._waker = socket.socketpair()
             for end in self._waker:
                 end.setblocking(False)
-            self._selector.register(self._waker[0], READ)
+            self._poll.watch(self._waker[0].fileno(), READ)
             for number in {*self._watches[READ], *self._watches[WRITE]}:
-                self._tell_selector(number)
+                self._tell_poll(number)
         if threading.current_thread() is threading.main_thread():
             for number in self._signals:
                 self._install(number)
 
     def _finish(self) -> None:
         with self._guard:
-            selector, waker = self._selector, self._waker
-            self._selector = self._waker = self._thread = None
-        if selector is not None and waker is not None:
-            selector.close()
+            poll, waker = self._poll, self._waker
+            self._poll = self._waker = self._thread = None
+        if poll is not None and waker is not None:
+            poll.close()
             for end in waker:
                 end.close()
         if threading.current_thread() is threading.main_thread():
@@ -170,31 +173,42 @@ class Loop:
             while self._handlers:
                 signal.signal(*self._handlers.popitem())
 
-    def _has_work(self) -> bool:
-        return bool(self._watches[READ] or self._watches[WRITE] or self._timers or self._unfinished)
-
     def _turn(self) -> None:
-        selector = self._selector
-        assert selector is not None
+        """Wait once, and call back for all that is ready then."""
+        poll, waker = self._poll, self._waker
+        assert poll is not None and waker is not None
+        woken = waker[0].fileno()
+        kinds = (self._watches[READ], poll.readable), (self._watches[WRITE], poll.writable)
+        self._turns = turn = self._turns + 1
         self._waiting = True  # from here on a signal handler has to wake us, too
-        with self._guard:
-            wait = self._timers[0].due - time.monotonic() if self._timers else _LONGEST_WAIT
-        ready = selector.select(0.0 if self._stopping else min(max(0.0, wait), _LONGEST_WAIT))
+        seconds = self._until_timer() if self._timers else _LONGEST_WAIT
+        ready = poll.wait(0.0 if self._stopping else seconds)
         self._waiting = False
-        for key, events in ready:
-            if key.data is None:
+        for number, events in ready:
+            for watches, kind in kinds:
+                watch = watches.get(number) if events & kind else None
+                # What has come in this turn may be another socket with the same number.
+                if watch is None or watch.since == turn:
+                    continue
+                if self._stopping:
+                    return
+                try:
+                    if watch.callback():
+                        continue
+                except Exception as exc:
+                    self._failed(watch.callback, exc)
+                watch.delete()
+            if number == woken:
                 self._drain_waker()
-                continue
-            for watch in key.data:
-                # It may be gone by what was called back just now, and its number a new socket's.
-                known = self._watches[watch.kind].get(key.fd) is watch
-                if known and watch.kind & events and not self._call(watch.callback):
-                    watch.delete()
-            if self._stopping:
-                return
         if not ready:
             self._forget_closed()
-        self._call_timers()
+        if self._timers:
+            self._call_timers()
+
+    def _until_timer(self) -> float:
+        with self._guard:
+            due = self._timers[0].due if self._timers else float("inf")
+        return min(max(0.0, due - time.monotonic()), _LONGEST_WAIT)
 
     def _call_timers(self) -> None:
         now = time.monotonic()
@@ -213,9 +227,13 @@ class Loop:
     def _call(self, callback: Callable[..., object], *args: Any) -> object:
         try:
             return callback(*args)
-        except Exception as exc:  # one app's failure must not end the others
-            _logging.error(f"error from callback {callback}: {exc}", exc)
+        except Exception as exc:
+            self._failed(callback, exc)
             return False
+
+    def _failed(self, callback: Callable[..., object], exc: Exception) -> None:
+        """One app's failure must not end the others."""
+        _logging.error(f"error from callback {callback}: {exc}", exc)
 
     def _cancel(self, timer: Timer) -> None:
         with self._guard:
@@ -271,8 +289,9 @@ class Loop:
                 # Whatever was known of this number belonged to a socket that is closed by now.
                 if number in watches and watches[number].sock is not watch.sock:
                     del watches[number]
+            watch.since = self._turns
             self._watches[watch.kind][number] = watch
-            self._tell_selector(number)
+            self._tell_poll(number)
         self._wake()
         return watch
 
@@ -281,23 +300,19 @@ class Loop:
             watches = self._watches[watch.kind]
             if watches.get(watch.number) is watch:
                 del watches[watch.number]
-                self._tell_selector(watch.number)
+                self._tell_poll(watch.number)
         self._wake()
 
-    def _tell_selector(self, number: int) -> None:
-        """Have the selector watch this number for what is wanted now; with the guard held."""
-        selector = self._selector
-        if selector is None:
+    def _tell_poll(self, number: int) -> None:
+        """Have this number watched for what is wanted now; with the guard held."""
+        if self._poll is None:
             return
-        wanted = [kind[number] for kind in self._watches.values() if number in kind]
-        with suppress(KeyError, ValueError, OSError):
-            selector.unregister(number)
-        if wanted:
-            try:
-                selector.register(number, sum(watch.kind for watch in wanted), wanted)
-            except (ValueError, OSError):  # closed meanwhile
-                for watch in wanted:
-                    del self._watches[watch.kind][number]
+        wanted = [kind for kind, watches in self._watches.items() if number in watches]
+        try:
+            self._poll.watch(number, sum(wanted))
+        except (ValueError, OSError):  # closed meanwhile
+            for kind in wanted:
+                del self._watches[kind][number]
 
     def _forget_closed(self) -> None:
         with self._guard:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import selectors
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["READ", "WRITE", "Buffer", "Timer", "Watch", "Write"]
-
-READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+__all__ = ["Buffer", "Timer", "Watch", "Write"]
 
 _AT_A_TIME = 4096  # bytes of one write: what a socket that is writable takes without waiting
 
@@ -18,7 +15,7 @@ _AT_A_TIME = 4096  # bytes of one write: what a socket that is writable takes wi
 class Watch:
     """A socket that is watched; what `Loop.read` and `Loop.write` return."""
 
-    __slots__ = ("_unwatch", "callback", "kind", "number", "sock")
+    __slots__ = ("_unwatch", "callback", "kind", "number", "since", "sock")
 
     def __init__(
         self,
@@ -31,6 +28,7 @@ class Watch:
         self.sock: Any = sock
         self.number: int = sock.fileno()
         self.kind: int = kind
+        self.since = 0  # in which turn of the loop it came; an event of that is not for us
         self.callback: Callable[[], object] = callback
         if self.number < 0:
             raise ValueError("the socket is closed, expected one that is open")

@@ -99,15 +99,17 @@ class LoopedSession(DispatchedSession):
     def _listen(self) -> None:
         stream, connection = self._stream, self._connection
         if stream is None or connection is None:
-            self.dispatcher.read(self._ws.sock, self.on_readable, self.check)
+            self.dispatcher.read(self._ws.sock, partial(self._on_readable, None), self.check)
             return
         # Not ws.sock: each callback reads all that there is, so nothing is ever held back.
         on_readable = partial(self._on_readable, stream)
+        if isinstance(stream, BuffwriteStream):
+            on_readable = partial(stream.in_event, on_readable)
         try:
             if self._loop is not None:
                 stream.listen(self._loop.read(stream.socket, on_readable))
             else:
-                check = partial(self._check, stream)
+                check = partial(self._check, stream, on_readable)
                 stream.listen(self.dispatcher.read(stream.socket, on_readable, check))
         except (OSError, ValueError):  # closed meanwhile, by somebody who will finish
             return
@@ -141,7 +143,7 @@ class LoopedSession(DispatchedSession):
             self._stepping = None
             if self._leave:
                 self._finish_now()
-        return going_on and not self.finished
+        return going_on and not self._finishing.locked()
 
     def _go_on_after(self, ending: BaseException) -> None:
         seconds = self.ended(ending)
@@ -157,63 +159,59 @@ class LoopedSession(DispatchedSession):
         self._let_go()
         self.app._callback(self.app.on_error, exc)
 
-    def on_readable(self) -> bool:
+    def _on_readable(self, stream: LoopStream | BuffwriteStream | None) -> bool:
         """Deliver what has come, without waiting for more; whether to go on listening."""
-        if self.finished:
+        if stream is not self._stream or self._finishing.locked():
             return False
-        return True if self._stepping is not None else self._step(self._drain)
-
-    def _on_readable(self, stream: LoopStream | BuffwriteStream) -> bool:
-        if isinstance(stream, BuffwriteStream):
-            return stream.in_event(partial(self._read_on_from, stream))
-        return self._read_on_from(stream)
-
-    def _read_on_from(self, stream: LoopStream | BuffwriteStream) -> bool:
-        return stream is self._stream and self.on_readable() and stream is self._stream
+        return (self._stepping is not None or self._step(self._drain)) and stream is self._stream
 
     def _drain(self) -> BaseException | None:
         connection = self._connection
         if connection is None:
             return super()._drain()
-        count = 0
+        ws, count = self._ws, 0
+        genuine = self._genuine and ws._connection is connection
         while not self.stopped:
-            if not connection.read_lock.acquire(blocking=False):
-                return None  # another thread reads: in `close`, to the end
             try:
-                item = self._receive(0)
-            except WebSocketTimeoutException as exc:
-                return exc if connection.over else None  # over: a pong was missed
+                if genuine and not ws._classic_reading:
+                    item = connection.receive_arrived(ws.fire_cont_frame, count > 0)
+                else:
+                    item = self._receive_otherwise(connection)
             except Exception as exc:
                 return None if self.stopped else exc
-            finally:
-                connection.read_lock.release()
+            if item is None:
+                return None
             ending = self._take(item)
             if ending is not None or (isinstance(item, Frame) and item.opcode == CLOSE):
                 return ending
+            if connection.settled == connection.filled:
+                return None  # the loop will say when there is more
             count += 1
             if count >= _AT_A_TIME and not connection.unread_here():
                 return None
-            if self._is_caught_up(connection):
-                return None
         return None
 
-    def _is_caught_up(self, connection: Connection) -> bool:
-        """Whether there is nothing more to read just now."""
-        if self.stopped or not connection.read_lock.acquire(blocking=False):
-            return False  # the loop will find out
+    def _receive_otherwise(self, connection: Connection) -> str | bytes | Frame | None:
+        """What has come to a WebSocket that reads in a way of its own."""
+        if not connection.read_lock.acquire(False):
+            return None  # another thread reads: in `close`, to the end
         try:
-            return connection is self._connection and connection.caught_up()
+            return self._receive(0)
+        except WebSocketTimeoutException:
+            if connection.over:  # a pong was missed
+                raise
+            return None
         finally:
             connection.read_lock.release()
 
-    def deliver(self, item: str | bytes | Frame) -> None:
-        """Call back for a message, a fragment, a ping or a pong; not once goodbye was said."""
+    def deliver_frame(self, frame: Frame) -> None:
+        """Call back for it, unless goodbye was said; behind that no message comes at all."""
         if not self._closing:
-            super().deliver(item)
+            super().deliver_frame(frame)
 
-    def _check(self, stream: LoopStream | BuffwriteStream) -> bool:
+    def _check(self, stream: Any, on_readable: Callable[[], bool]) -> bool:
         if stream is self._stream and self._connection is not None and self._connection.over:
-            self._on_readable(stream)
+            on_readable()
         return stream is self._stream and not self.finished
 
     def retry(self, reconnecting: bool = True) -> None:

@@ -35,7 +35,9 @@ class QueuedStream:
 
     def __init__(self, connection: Connection):
         self._connection = connection
-        self._below = connection.stream
+        self._below = below = connection.stream
+        # What is asked for at each event goes there without a detour over `__getattr__`.
+        self.read, self.caught_up = below.read, below.caught_up
         self._queue: deque[memoryview] = deque()
         self._queued = 0  # bytes
         self._watch: Any = None

@@ -37,7 +37,7 @@ class Reading(Writing):
     `autoping` answers pings, `autoclose` the peer's close frame.
     """
 
-    __slots__ = ("_failure", "filled", "parsed")
+    __slots__ = ("_failure", "_source", "filled", "parsed")
 
     autoping = True
     autoclose = True
@@ -53,7 +53,9 @@ class Reading(Writing):
         autoclose: bool = True,
     ):
         super().__init__(stream, receiver, sender)
-        receiver.decoder.gives_back = isinstance(stream, PlainStream)
+        plain = stream if isinstance(stream, PlainStream) else None
+        receiver.decoder.gives_back = plain is not None
+        self._source = plain if receive_messages else None  # where the accelerator may read
         if not autoping:
             self.autoping = False
         if not autoclose:
@@ -110,10 +112,10 @@ class Reading(Writing):
             if self.receiver.ready.late or self.over:  # what was parsed ahead meanwhile
                 self.receiver.discard_ready()
 
-    def next_plain(self) -> str | bytes | Frame | None:
-        """As the receiver's `next_item`, and in the same breath reads what has come, where nothing
-        stands in the way: for `receive` without a deadline."""
-        receiver, direct = self.receiver, self._direct
+    def next_plain(self, wait: bool = True) -> str | bytes | Frame | None:
+        """As the receiver's `next_item`, and reads in the same breath, if nothing is in the way;
+        for `receive` without a deadline."""
+        receiver, source = self.receiver, self._source
         decoder = receiver.decoder
         if (
             receiver.ready
@@ -123,33 +125,32 @@ class Reading(Writing):
             or decoder.position != len(decoder.buffer)
         ):
             return receiver.next_item()
-        if direct is None or direct.unsent or self._owed:
+        if source is None or self._owed or self.stream.unsent:
             return None
         self.parsed = self.filled
-        limit, count = receiver.max_size, receiver.counted or receiver.count
-        consumed, direct.peeked = direct.peeked, 0
-        limit, ahead = -1 if limit is None else limit, direct.peeking
+        limit = -1 if receiver.max_size is None else receiver.max_size
+        consumed, source.peeked = source.peeked, 0
         try:
             rest, messages, wire, payload = receive_messages(
-                direct.socket, consumed, direct.truncate, limit, ahead
+                source.socket, consumed, source.truncate, limit, source.peeking, wait
             )
         except OSError as exc:
-            direct.stumble(exc, True, None)
+            if wait or not isinstance(exc, BlockingIOError):
+                source.stumble(exc, True, None)
             return None
-        number, ready = len(messages), receiver.ready
+        number, ready, count = len(messages), receiver.ready, receiver.counted or receiver.count
         if number == 0:
-            if not ahead:
-                return None
+            if not rest:
+                return None  # the end, or nothing that is whole and plain: the next read will see
             size = len(rest)
-            decoder.buffer, decoder.position, direct.peeked = rest, 0, size
+            decoder.buffer, decoder.position, source.peeked = rest, 0, size
             self.filled += size
             return receiver.next_item()
         if number > 1:
             messages.reverse()
-        # From here without a call, as in `next_item`: what a signal handler interrupts before is
-        # still in the kernel's queue.
-        if ahead:
-            direct.peeked = wire
+        # From here without a call, as in `next_item`: what was interrupted is still in the queue.
+        if rest is not None:
+            source.peeked = wire
         self.filled += wire
         count.messages += number
         count.payload += payload
@@ -291,12 +292,6 @@ class Reading(Writing):
         """Whether there are bytes of messages that the descriptor does not show."""
         receiver = self.receiver
         return bool(receiver.ready) or not receiver.at_border or self.stream.pending() > 0
-
-    def caught_up(self) -> bool:
-        """Whether all that had come was delivered, as far as the last read can tell: the descriptor
-        will say when there is more. For who has just received, and nobody else receives."""
-        receiver = self.receiver
-        return not receiver.ready and receiver.at_border and self.stream.caught_up()
 
     def unread(self) -> int:
         """About how many bytes have arrived that nobody has parsed; for the keepalive."""

@@ -52,6 +52,7 @@ class Session(Delivery):
         self._timeout = getdefaulttimeout() if timeout is None else timeout
         self._attempt: Attempt | None = None
         self._ws: Any = None
+        self._genuine = False  # whether it receives as our class does
         self._receive: Callable[[float | None], str | bytes | Frame] = self._receive_classic
         self._connections = 0
         self._close_frame: Any = None
@@ -106,6 +107,7 @@ class Session(Delivery):
     def _opened(self, ws: Any) -> BaseException | None:
         app = self.app
         genuine = isinstance(ws, WebSocket) and type(ws).recv_data_frame is _recv_data_frame
+        self._genuine = genuine
         self._receive = partial(ws._receive_item, True) if genuine else self._receive_classic
         self._ready = ws._ready if genuine else ()
         self._connections += 1
@@ -145,12 +147,13 @@ class Session(Delivery):
 
     def _take(self, item: str | bytes | Frame) -> BaseException | None:
         """Deliver it, and what came with it; what ended the connection, if that is what it is."""
-        if isinstance(item, Frame) and item.opcode == CLOSE:
-            return self._server_closed(item)
         try:
-            self.deliver(item)
-            if self._ready:
-                self.deliver_ready()
+            if not isinstance(item, Frame):
+                self.deliver(item)
+            elif item.opcode != CLOSE:
+                self.deliver_frame(item)
+            else:
+                return self._server_closed(item)
         except Exception as exc:  # of a `_callback` that lets it through
             return exc
         return None

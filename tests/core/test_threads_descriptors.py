@@ -119,6 +119,7 @@ def test_a_reader_inside_closes_the_descriptor_on_leaving(tls: bool) -> None:
 
         below = connection.stream
         connection.move_to(Stream())
+        connection._source = None  # nor a way around it
         reader = blocked_reader(ws)
         ws.shutdown()
         assert isinstance(reader.exception(), ConnectionError)

@@ -7,6 +7,7 @@ left behind, and a peer that does not read are nobody else's trouble.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import threading
@@ -18,8 +19,11 @@ from helpers_loops import run
 from websocket import Loop
 
 
-@pytest.fixture
-def loop() -> Loop:
+@pytest.fixture(params=["epoll", "selectors"])
+def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Loop:
+    """Once by epoll, once as where there is none."""
+    if request.param == "selectors":
+        monkeypatch.delattr(select, "epoll", raising=False)
     return Loop()
 
 

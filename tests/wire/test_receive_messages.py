@@ -53,10 +53,10 @@ def sockets(request: pytest.FixtureRequest) -> Iterator[Sockets]:
 
 
 def receive(
-    sock: Any, consumed: int = 0, max_size: int = -1, ahead: bool = True
-) -> tuple[bytes, list[Any], int, int]:
-    answer: tuple[bytes, list[Any], int, int] = receive_messages(
-        sock, consumed, discarding(sock), max_size, ahead
+    sock: Any, consumed: int = 0, max_size: int = -1, ahead: bool = True, wait: bool = True
+) -> tuple[bytes | None, list[Any], int, int]:
+    answer: tuple[bytes | None, list[Any], int, int] = receive_messages(
+        sock, consumed, discarding(sock), max_size, ahead, wait
     )
     return answer
 
@@ -126,8 +126,8 @@ def test_not_ahead_one_message_is_taken_and_nothing_else_touched(sockets: Socket
     ours, peers = sockets
     peers.sendall(text("one") + text("two") + encode_frame(PING, b"?", None))
     for message in "one", "two":
-        assert receive(ours, ahead=False) == (b"", [message], len(text(message)), 3)
-    assert receive(ours, ahead=False) == (b"", [], 0, 0)
+        assert receive(ours, ahead=False) == (None, [message], len(text(message)), 3)
+    assert receive(ours, ahead=False) == (None, [], 0, 0)
     assert queued(ours) == encode_frame(PING, b"?", None)
 
 
@@ -135,8 +135,24 @@ def test_not_ahead_what_is_cut_or_large_stays_as_it_is(sockets: Sockets) -> None
     ours, peers = sockets
     for odd in text("cut")[:-1], binary(bytes(5000)), text("1234567"):
         peers.sendall(odd)
-        assert receive(ours, 0, 6, ahead=False) == (b"", [], 0, 0)
+        assert receive(ours, 0, 6, ahead=False) == (None, [], 0, 0)
         assert ours.recv(1 << 16) == odd
+
+
+def test_without_waiting_a_message_that_is_alone_is_taken_out(sockets: Sockets) -> None:
+    """A loop has to know that the descriptor will say when there is more."""
+    ours, peers = sockets
+    with pytest.raises(BlockingIOError):
+        receive(ours, wait=False)
+    peers.sendall(text("one"))
+    assert receive(ours, wait=False) == (None, ["one"], 5, 3)
+    assert queued(ours) == b""
+    peers.sendall(text("one") + text("two"))
+    assert receive(ours, wait=False) == (b"", ["one", "two"], 10, 6)
+    assert queued(ours) == text("one") + text("two")
+    peers.sendall(b"\x81")
+    assert receive(ours, 10, wait=False) == (b"\x81", [], 0, 0)
+    assert queued(ours) == b"\x81"
 
 
 def test_what_is_too_large_is_not_plain(sockets: Sockets) -> None:
@@ -188,7 +204,7 @@ def test_more_than_a_chunk_comes_in_turns(sockets: Sockets) -> None:
     count = consumed = 0
     while count < 500:
         rest, messages, consumed, payload = receive(ours, consumed)
-        assert len(rest) < len(frame)
+        assert rest is not None and len(rest) < len(frame)
         assert payload == 1000 * len(messages)
         count += len(messages)
     sender.join(PATIENCE)
@@ -203,7 +219,7 @@ def test_a_large_message_begins_with_all_that_has_come(sockets: Sockets) -> None
     sender.start()
     rest, messages, wire, payload = receive(ours)
     assert (messages, wire, payload) == ([], 0, 0)
-    assert frame.startswith(rest)
+    assert rest is not None and frame.startswith(rest)
     assert 2 < len(rest) <= CHUNK
     taken = 0
     while taken < len(frame):
@@ -292,6 +308,7 @@ def test_readers_of_several_connections_do_not_share_a_buffer() -> None:
             count = consumed = 0
             while count < 300:
                 rest, messages, consumed, _ = receive(sock, consumed)
+                assert rest is not None
                 assert set(rest[2:]) <= {ord(letter)} or len(rest) < 5
                 assert {*messages} <= {letter * 500}
                 count += len(messages)
@@ -322,12 +339,12 @@ def test_readers_of_several_connections_do_not_share_a_buffer() -> None:
     ("arguments", "kind"),
     [
         ((), TypeError),
-        ((0, 0, -1), TypeError),
-        (("0", 0, -1, True), TypeError),
-        ((0, None, -1, True), TypeError),
-        ((0, 0, "all", True), TypeError),
-        ((-1, 0, -1, True), ValueError),
-        ((CHUNK + 1, 0, -1, True), ValueError),
+        ((0, 0, -1, True), TypeError),
+        (("0", 0, -1, True, True), TypeError),
+        ((0, None, -1, True, True), TypeError),
+        ((0, 0, "all", True, True), TypeError),
+        ((-1, 0, -1, True, True), ValueError),
+        ((CHUNK + 1, 0, -1, True, True), ValueError),
     ],
 )
 def test_bad_arguments_are_refused(arguments: tuple[Any, ...], kind: type[Exception]) -> None:

@@ -659,7 +659,7 @@ wait_to_look(PyObject *socket)
 /* Take out what was consumed, and look at what is behind it, as long as it takes: how many bytes,
  * 0 at the end, or -1 with an exception. */
 static Py_ssize_t
-look(PyObject *socket, unsigned char *to, size_t room, Py_ssize_t consumed, int truncate)
+look(PyObject *socket, unsigned char *to, size_t room, Py_ssize_t consumed, int truncate, int wait)
 {
     Py_ssize_t size = -1;
     int descriptor;
@@ -671,13 +671,13 @@ look(PyObject *socket, unsigned char *to, size_t room, Py_ssize_t consumed, int 
         }
         Py_BEGIN_ALLOW_THREADS
         if (take_out(descriptor, to, &consumed, truncate) == 0) {
-            size = recv(descriptor, to, room, MSG_PEEK);
+            size = recv(descriptor, to, room, MSG_PEEK | (wait ? 0 : MSG_DONTWAIT));
         }
         Py_END_ALLOW_THREADS
         if (size >= 0) {
             return size;
         }
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        if (wait && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             if (wait_to_look(socket) < 0) {
                 return -1;
             }
@@ -694,7 +694,7 @@ look(PyObject *socket, unsigned char *to, size_t room, Py_ssize_t consumed, int 
 
 /* Take so much of what was looked at out of the queue; 0, or -1 with an exception. */
 static int
-take_message(PyObject *socket, unsigned char *scratch, Py_ssize_t size, int truncate)
+take_out_now(PyObject *socket, unsigned char *scratch, Py_ssize_t size, int truncate)
 {
     int descriptor = get_descriptor(socket), failed;
 
@@ -710,15 +710,16 @@ take_message(PyObject *socket, unsigned char *scratch, Py_ssize_t size, int trun
     return failed;
 }
 
-/* receive_messages(socket, consumed, truncate, max_size, ahead): what PlainStream.read and
+/* receive_messages(socket, consumed, truncate, max_size, ahead, wait): what PlainStream.read and
  * parse_messages do one after the other, fused, since a small message costs less than the way
  * between them.
  *
- * Takes `consumed` bytes out of the kernel's queue, with the flag `truncate`, waits as the socket
- * itself does, and peeks. Returns (rest, messages, their bytes in the queue, those of their
- * payloads). Only what comes first and is no whole plain message is handed out as `rest`: behind
- * messages it stays in the queue as if nobody had looked. If not `ahead`, one message at most is
- * handed out, and taken out at once; anything else stays, and `rest` is empty. */
+ * Takes `consumed` bytes out of the kernel's queue, with the flag `truncate`, and peeks; if `wait`,
+ * waits as the socket itself does. Returns (rest, messages, their bytes, those of their payloads).
+ * Only what comes first and is no whole plain message is handed out as `rest`: behind messages it
+ * stays in the queue as if nobody had looked. If not `ahead`, one message at most is handed out,
+ * and nothing else. `rest` is None where the message is out of the queue already: if not `ahead`,
+ * or, for a loop that does not `wait`, if it was all that had come. */
 static PyObject *
 speedups_receive_messages(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
@@ -726,16 +727,17 @@ speedups_receive_messages(PyObject *module, PyObject *const *args, Py_ssize_t co
     Py_ssize_t consumed, max_size, size, end = 0, payloads = 0;
     PyObject *messages, *rest = NULL, *result = NULL;
     unsigned char *scratch;
-    int truncate, ahead;
+    int truncate, ahead, wait, out;
 
-    if (count != 5) {
-        return PyErr_Format(PyExc_TypeError, "receive_messages() takes 5 arguments, got %zd",
+    if (count != 6) {
+        return PyErr_Format(PyExc_TypeError, "receive_messages() takes 6 arguments, got %zd",
                             count);
     }
     consumed = PyLong_AsSsize_t(args[1]);
     truncate = (int)PyLong_AsLong(args[2]);
     max_size = PyNumber_AsSsize_t(args[3], NULL); /* what is beyond is no limit here */
     ahead = PyObject_IsTrue(args[4]);
+    wait = PyObject_IsTrue(args[5]);
     if (PyErr_Occurred()) {
         return NULL;
     }
@@ -746,13 +748,15 @@ speedups_receive_messages(PyObject *module, PyObject *const *args, Py_ssize_t co
     if (scratch == NULL) {
         return PyErr_NoMemory();
     }
-    size = look(args[0], scratch, ahead ? CHUNK : SMALL_CHUNK, consumed, truncate);
+    size = look(args[0], scratch, ahead ? CHUNK : SMALL_CHUNK, consumed, truncate, wait);
     if (size >= 0) {
         messages =
             parse_plain(scratch, size, max_size, ahead ? PY_SSIZE_T_MAX : 1, &end, &payloads);
-        if (messages != NULL && (ahead || !take_message(args[0], scratch, end, truncate))) {
-            size = ahead && end == 0 ? size : 0;
-            rest = PyBytes_FromStringAndSize((char *)scratch, size);
+        out = !ahead || (!wait && end == size && size < CHUNK && messages != NULL &&
+                         PyList_GET_SIZE(messages) == 1);
+        if (messages != NULL && !(out && take_out_now(args[0], scratch, end, truncate))) {
+            rest = out ? Py_NewRef(Py_None)
+                       : PyBytes_FromStringAndSize((char *)scratch, end > 0 ? 0 : size);
         }
         if (rest != NULL) {
             result = Py_BuildValue("(OOnn)", rest, messages, end, payloads);
@@ -1109,7 +1113,7 @@ static PyMethodDef methods[] = {
     {"send_frame", (PyCFunction)(void (*)(void))speedups_send_frame, METH_FASTCALL,
      "send_frame(stream, socket, opcode, payload, next_key): the length sent, or what was not."},
     {"receive_messages", (PyCFunction)(void (*)(void))speedups_receive_messages, METH_FASTCALL,
-     "receive_messages(socket, consumed, truncate, max_size, ahead): whole messages."},
+     "receive_messages(socket, consumed, truncate, max_size, ahead, wait): whole messages."},
 #endif
     {"parse_messages", (PyCFunction)(void (*)(void))speedups_parse_messages, METH_FASTCALL,
      "parse_messages(buffer, position, max_size): whole messages, where they end, their bytes."},

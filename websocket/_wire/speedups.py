@@ -29,9 +29,10 @@ its length on the wire, or (frame, how much was sent) where the kernel did not t
 is no twin (None): without it the floors do the same one after the other."""
 
 receive_messages: Any = pick("receive_messages", None)
-"""`receive_messages(socket, consumed, truncate, max_size, ahead)`: take what was consumed out of
-the kernel's queue, peek, and parse the whole plain messages: (rest, messages, bytes of them in the
-queue, of their payloads). If not `ahead`, one message, already taken out. No twin either."""
+"""`receive_messages(socket, consumed, truncate, max_size, ahead, wait)`: take what was consumed out
+of the kernel's queue, peek, and parse the whole plain messages: (rest, messages, their bytes, those
+of their payloads). If not `ahead`, one message; `rest` is None where it is out of the queue
+already. No twin either."""
 
 
 def backend() -> str:

@@ -1,0 +1,112 @@
+"""`Arriving`: what has come already, for event loops: they say when there is more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import _logging
+from ._exceptions import WebSocketException, WebSocketTimeoutException
+from ._reading import Reading
+from ._transport.deadline import Deadline
+from ._transport.streams import PlainStream
+from ._wire.frames import CLOSE, Frame
+
+__all__ = ["Arriving"]
+
+_Pull = Callable[[], str | bytes | Frame | None]
+
+_NOW = Deadline(0)
+
+
+class Arriving(Reading):
+    """`receive_arrived`, which waits neither for bytes nor for another reader."""
+
+    __slots__ = ()
+
+    filled: int
+    settled = -1
+    """What `filled` was when all that had come was taken, so that the descriptor shows the rest."""
+
+    def receive_arrived(
+        self, fragments: bool = False, again: bool = False
+    ) -> str | bytes | Frame | None:
+        """The message, or with `fragments` the frame, that `receive` would give now, pings and
+        pongs, too; None if nothing whole has come, or another thread reads. `again` says that what
+        the last call gave was delivered.
+
+        Raises as `receive`, except that a timeout is always that of a missed pong.
+        """
+        if not self.read_lock.acquire(False):
+            return None
+        try:
+            if again and self.caught_up():
+                return None
+            receiver = self.receiver
+            decoder = receiver.decoder
+            pull: _Pull = receiver.next_frame if fragments else receiver.next_item
+            item = None
+            # The common case, with the fewest calls: nothing is under way, nor in the way.
+            if decoder.position == len(decoder.buffer) and not (
+                decoder.opened is not None
+                or receiver.ready
+                or receiver.peer_close is not None
+                or self._reading
+                or self._owed
+                or self._failure is not None
+                or self._closing
+                or self.over
+                or self.stream.unsent
+                or _logging.tracing
+            ):
+                item = self._look(None if fragments else self._source, pull)
+            return self.receive(pull, True, Deadline(0)) if item is None else item
+        except WebSocketTimeoutException:
+            if self.over:
+                raise
+            return None
+        finally:
+            self.read_lock.release()
+            if self._chores:
+                self._do_chores()
+
+    def caught_up(self) -> bool:
+        """Whether all that had come was delivered, as far as the last read can tell: the descriptor
+        will say when there is more. For who has just received, and nobody else receives."""
+        receiver = self.receiver
+        decoder = receiver.decoder
+        at_border = decoder.position == len(decoder.buffer) and decoder.opened is None
+        return at_border and not receiver.ready and self.stream.caught_up()
+
+    def _look(self, source: PlainStream | None, pull: _Pull) -> str | bytes | Frame | None:
+        """A message or a control frame, by one read at most. None for all that `receive` sees to:
+        nothing, a part of a frame, the end of the stream, and what comes too late."""
+        receiver, stream = self.receiver, self.stream
+        decoder = receiver.decoder
+        self._reading = True
+        try:
+            item = self.next_plain(False) if source is not None else pull()
+            if item is None and source is None:
+                self.parsed = self.filled
+                decoder.buffer, decoder.position = stream.read(2, True, _NOW), 0
+                self.filled += len(decoder.buffer)
+                item = pull()
+            if isinstance(item, Frame) and item.opcode >= CLOSE:
+                self._take_control(item, True, None)
+            elif item is not None and (receiver.ready.late or self.over):
+                receiver.count.came_late(item)
+                return None
+            elif not receiver.ready and decoder.position == len(decoder.buffer):
+                # Nothing but this message was looked at: it may leave the kernel now.
+                try:
+                    out = source is not None and source.peeking and not source.peeked
+                    self.settled = self.filled if out or stream.caught_up() else -1
+                except WebSocketException:
+                    self.settled = -1  # the next read will say
+            return item
+        except WebSocketTimeoutException:
+            return None
+        except WebSocketException as exc:
+            self._not_read(exc)
+            raise
+        finally:
+            self._reading = False
