@@ -31,7 +31,7 @@ LONGEST_FUNCTION = 60
 # --- who may import whom --------------------------------------------------------------------------
 # A name stands for the module and, of a package, for all in it.
 
-GROUND = {"_exceptions", "_logging"}
+GROUND = {"_exceptions", "_logging", "_tracing"}
 PILLARS = {"_wire", "_protocol", "_transport"} | GROUND
 WEBSOCKET = PILLARS | {
     *("_abnf", "_authorization", "_classic", "_connection", "_cookiejar", "_facts", "_keepalive"),
@@ -45,7 +45,8 @@ ENTRANCES = {"", "__main__", "_wsdump", "testing"}
 ARROWS: dict[str, set[str]] = {
     # 0: ground, and values <-> bytes
     "_exceptions": set(),
-    "_logging": set(),
+    "_logging": {"_tracing"},
+    "_tracing": set(),
     "_wire": {"_wire", "_exceptions"},
     # 1 and 2: the two pillars, which never touch
     "_protocol": {"_protocol", "_wire"} | GROUND,
@@ -191,6 +192,7 @@ LATE = {("_transport.sockets", name) for name in MAY_BE_SLOW if name.startswith(
     ("_transport.sockets", "_transport.duck_stream"),
     ("_transport.sockets", "_transport.tls"),
     ("_transport.sockets", "_transport.tls_contexts"),
+    ("_wire.urls", "_wire.ipv6"),
     ("_wsdump.command", "_wsdump.listening"),
 }
 """Who may import which of our modules inside a function: for ssl, or a server, or what few programs

@@ -54,11 +54,12 @@ if TYPE_CHECKING:
 
 def keep(heads: bytes, key: str, options: Mapping[str, Any], redirected: bool) -> bytes:
     """What `tell` needs of the bytes of request and response; `options` are those of `connect`."""
-    if redirected or len(key) != _KEY_LENGTH or _tell(options):
+    if redirected or len(key) != _KEY_LENGTH or (options and _tell(options)):
         return heads
     end = heads.index(b"\r\n\r\n") + 4
-    if any(heads.find(line, 0, end) >= 0 for line in _OTHERS):
-        return heads
+    for line in _OTHERS:
+        if heads.find(line, 0, end) >= 0:
+            return heads
     return key.encode() + heads[end:]
 
 

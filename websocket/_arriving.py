@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import _logging
+from . import _tracing
 from ._exceptions import WebSocketException, WebSocketTimeoutException
 from ._reading import Reading
 from ._transport.deadline import Deadline
@@ -56,7 +56,7 @@ class Arriving(Reading):
                 or self._closing
                 or self.over
                 or self.stream.unsent
-                or _logging.tracing
+                or _tracing.on
             ):
                 item = self._look(None if fragments else self._source, pull)
             return self.receive(pull, True, Deadline(0)) if item is None else item

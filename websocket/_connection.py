@@ -22,7 +22,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from . import _logging
+from . import _logging, _tracing
 from ._arriving import Arriving
 from ._exceptions import WebSocketException
 from ._transport.deadline import Deadline
@@ -49,7 +49,9 @@ class Connection(Arriving):
 
     def busy_here(self) -> bool:
         """Whether the calling thread is in the middle of a read or a write: a signal handler is."""
-        return _owned(self.read_lock) or _owned(self.write_lock)
+        read_lock: Any = self.read_lock
+        write_lock: Any = self.write_lock
+        return bool(read_lock._is_owned() or write_lock._is_owned())
 
     def close(self, said: Close, timeout: float | None) -> None:
         """The closing handshake, at most `timeout` seconds (None: no limit), then the end.
@@ -83,43 +85,50 @@ class Connection(Arriving):
         self.end()
 
     def _say_close(self, said: Close, deadline: Deadline) -> None:
-        if not _acquire(self.write_lock, deadline):
+        lock = self.write_lock
+        if not (lock.acquire(blocking=False) or _acquire(lock, deadline)):
             return  # somebody is stuck in a send: the end will wake them
         try:
             self._writing = True
-            self._let_others_send()
-            said = self._debts().pop(CLOSE, said)
-            with suppress(WebSocketException):
-                data = self.sender.close(said.code, said.reason)
-                if data or self.stream.unsent:
-                    self.stream.write(data, deadline)
-                    if data:
-                        self.sent.frame(data)
-                    if _logging.tracing:
-                        _logging.trace(f"++Sent raw: {data!r}")
+            if self._message_done is not None:
+                self._let_others_send()
+            if self._owed:
+                said = self._owed.pop(CLOSE, said)
+            data = self.sender.close(said.code, said.reason)
+            if data or self.stream.unsent:
+                self.stream.write(data, deadline)
+                if data:
+                    (self._sent or self.sent).frame(data)
+                if _tracing.on:
+                    _logging.trace(f"++Sent raw: {data!r}")
+        except WebSocketException:
+            pass  # what is lost need not be told the end
         finally:
             self._writing = False
-            self.write_lock.release()
+            lock.release()
 
     def _await_close(self, deadline: Deadline) -> None:
         """Read until the peer's close frame, or let the reader inside do that."""
-        if not _acquire(self.read_lock, deadline):
+        lock = self.read_lock
+        if not (lock.acquire(blocking=False) or _acquire(lock, deadline)):
             return
         try:
             self._reading = True
             receiver = self.receiver
-            with suppress(WebSocketException):
-                while receiver.peer_close is None and not self.over:
-                    frame = receiver.next_piece()
-                    if frame is None:
-                        self._fill(deadline)
-                        continue
+            while receiver.peer_close is None and not self.over:
+                frame = receiver.next_piece()
+                if frame is None:
+                    self._fill(deadline)
+                    continue
+                if frame.opcode < CLOSE:
                     receiver.count.came_late(frame)
-                    if deadline.expired:  # a flood gives us no time to wait
-                        return
+                if deadline.expired:  # a flood gives us no time to wait
+                    return
+        except WebSocketException:
+            pass
         finally:
             self._reading = False
-            self.read_lock.release()
+            lock.release()
 
     def fail_sending(self, code: int) -> None:
         """A message was begun and cannot be ended: say so, and be done."""
@@ -127,10 +136,6 @@ class Connection(Arriving):
             self._say_close(Close(code, ""), Deadline(_PATIENCE))
         finally:
             self.end()
-
-
-def _owned(lock: Any) -> bool:
-    return bool(lock._is_owned())
 
 
 def _acquire(lock: Any, deadline: Deadline) -> bool:

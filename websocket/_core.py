@@ -131,18 +131,20 @@ class WebSocket(Receiving):
         connection = self._connection
         if self._connected_says is False or not (connection or self._connected_says):
             return
-        said = Close(status, "")
+        text = ""
         if connection is None or not connection.over:
-            said = Close(status, check_close(status, reason).decode())
+            text = check_close(status, reason).decode()
         self._connected_says = None
         # Without a connection a program has said that there is one: its own `send` knows where.
-        if connection is None or (self.connected and self._overridden("send")):
+        if connection is None or (self._overridden("send") and self.connected):
             with suppress(WebSocketException):
                 self.send_close(status, reason)
         if connection is not None:
-            with suppress(Exception):  # a double of a socket may do anything; it ends all the same
-                connection.close(said, timeout)
-            self._note_close_frame()
+            try:
+                connection.close(Close(status, text), timeout)
+            except Exception:  # a double of a socket may do anything; it ends all the same
+                pass
+            self.close_frame = self._peer_close_frame()
 
     def shutdown(self) -> None:
         """Close the socket at once, without a close frame; any thread."""
@@ -196,7 +198,9 @@ def create_connection(
         "skip_utf8_validation": options.pop("skip_utf8_validation", None) or False,
     }
     ws = class_(**from_constructor, **options)
-    ws.settimeout(timeout if timeout is not None else getdefaulttimeout())
+    timeout = timeout if timeout is not None else getdefaulttimeout()
+    if timeout is not None or not ours:
+        ws.settimeout(timeout)
     ws.connect(url, **options)
     return ws
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import _logging
+from . import _tracing
 from ._wire.frames import BINARY, CONT, PING, TEXT, Frame
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Delivery:
     app: WebSocketApp
     stopped: bool
     _ws: Any
-    _ready: list[str | bytes] | tuple[()] = ()  # messages that were parsed ahead, the next one last
+    _ready: list[str | bytes] | None = None  # messages that were parsed ahead, the next one last
 
     def deliver(self, message: str | bytes) -> None:
         """Call back for a message, then for those that have come behind it, with the fewest calls
@@ -36,7 +36,7 @@ class Delivery:
                     on_message(app, message)
                 except Exception as exc:
                     app._callback_failed(on_message, exc)
-            if not ready or self.stopped or _logging.tracing:
+            if not ready or self.stopped or _tracing.on:
                 return
             try:
                 message = ready.pop()

@@ -37,7 +37,7 @@ class Facts(Agreed):
     get_mask_key: Callable[[int], bytes | str] | None = None
     dispatcher: Any = None
     enable_multithread: bool = True
-    fire_cont_frame: bool = False
+    _fires_fragments = False
     skip_utf8_validation: bool = False
     close_frame: ABNF | None = None
     _sock_opt: _Options | None = None
@@ -74,6 +74,19 @@ class Facts(Agreed):
         state = "open" if self.connected else "closed"
         shown = self._url.partition("?")[0].rpartition("@")[2]  # without secrets
         return f"<{type(self).__name__} {state}{' ' + shown if shown else ''}>"
+
+    @property
+    def fire_cont_frame(self) -> bool:
+        """Whether each fragment is delivered by itself; may be assigned."""
+        return self._fires_fragments
+
+    @fire_cont_frame.setter
+    def fire_cont_frame(self, wanted: bool) -> None:
+        self._fires_fragments = wanted
+        self._choose_way()
+
+    def _choose_way(self) -> None:
+        """Look whether `recv` may go the short way; for `Receiving`."""
 
     # --- the socket ------------------------------------------------------------------------------
 
@@ -114,12 +127,11 @@ class Facts(Agreed):
             self.close_frame = None
 
     def _settings(self) -> Settings:
-        options = sock_opt(None, None) if self._sock_opt is None else self._sock_opt
+        options = self._sock_opt
+        if options is None:
+            return Settings((), {}, None, self.get_mask_key, self.skip_utf8_validation)
         return Settings(
-            *options.given(),
-            options.timeout,
-            self.get_mask_key,
-            self.skip_utf8_validation,
+            *options.given(), options.timeout, self.get_mask_key, self.skip_utf8_validation
         )
 
     def fileno(self) -> int:
@@ -303,9 +315,6 @@ class Facts(Agreed):
         from ._stats import stats_of
 
         return stats_of(self._connection)
-
-    def _note_close_frame(self) -> None:
-        self.close_frame = self._peer_close_frame()
 
     def _peer_close_frame(self) -> ABNF | None:
         said = None if self._connection is None else self._connection.receiver.peer_close

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from . import _logging
+from . import _tracing
 from ._classic import connect, proxy_info
 from ._exceptions import WebSocketAddressException, WebSocketException, WebSocketProxyException
 from ._logging import dump, redact_head
@@ -78,7 +78,7 @@ def read_headers(sock: Any) -> tuple[int, dict[str, str], str | None]:
             ) from None  # the cause would carry the whole line
         reader.feed(line)
     response = reader.head()
-    if _logging.tracing:
+    if _tracing.on:
         dump("response header", redact_head(encode_response(response).decode()))
     return response.status, response.headers.as_dict(), response.reason or None
 
@@ -122,7 +122,7 @@ def _tunnel(sock: Any, host: str, port: int, auth: tuple[str, str] | None) -> An
         pair = user if password is None else f"{user}:{password}"
         request.headers["Proxy-Authorization"] = "Basic " + b64encode(pair.encode()).decode()
     head = encode_request(request)
-    if _logging.tracing:
+    if _tracing.on:
         dump("request header", redact_head(head.decode()))
     try:
         send(sock, head)

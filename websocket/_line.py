@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
-from . import _logging
+from . import _logging, _tracing
 from ._exceptions import WebSocketConnectionClosedException, WebSocketException
 from ._keepalive import forget
 from ._pings import Latch, Pings
@@ -45,11 +45,8 @@ class Line:
     """
 
     __slots__ = (
-        "__dict__",
-        "__weakref__",
-        "_began",
-        "_chores",
-        "_closing",
+        *("__dict__", "__weakref__"),
+        *("_began", "_chores", "_closing"),
         "_message_owner",
         "_owed",
         "_reading",
@@ -182,7 +179,7 @@ class Line:
                 data = (self.sender.pong if opcode == PONG else self.sender.ping)(what)
             stream.write_now(data)
             self.sent.frame(data)
-            if _logging.tracing:
+            if _tracing.on:
                 _logging.trace(f"++Sent raw: {data!r}")
 
     # --- ending ----------------------------------------------------------------------------------
@@ -220,7 +217,8 @@ class Line:
             forget()
         if self._lasted is None:
             self._lasted = time.monotonic() - self._began
-        self._latch.open()
+        if self._ended is not None:  # who makes it later looks at `_lasted`
+            self._ended.open()
 
     @property
     def _latch(self) -> Latch:
@@ -228,7 +226,8 @@ class Line:
 
     def wait_ended(self, timeout: float | None) -> bool:
         """Wait until the connection is over; whether it is."""
-        return self.over or self._latch.wait(timeout)
+        latch = self._latch
+        return self.over or self._lasted is not None or latch.wait(timeout)
 
     def open_hatch(self) -> None:
         """From here on the descriptor shows every message that has not been delivered."""
@@ -279,6 +278,7 @@ class Line:
             with self._descriptor_lock:
                 self._closed = True
                 self.stream.close()
+            _open.pop(ref(self), None)
             self._announce_end()
         elif self._hatch:
             with suppress(WebSocketException):
@@ -317,11 +317,10 @@ class Line:
             return WebSocketConnectionClosedException("Connection is already closed.")
         code = None if said.code == NO_STATUS else said.code
         text = "Connection closed" if code is None else f"Connection closed (code {code})"
-        if said.reason:
-            text += f": {said.reason}"
-        return WebSocketConnectionClosedException(
-            text, status_code=code, reason=said.reason or None
-        )
+        reason = said.reason or None
+        if reason:
+            text += f": {reason}"
+        return WebSocketConnectionClosedException(text, status_code=code, reason=reason)
 
 
 class _Last(ref[Line]):
@@ -335,7 +334,7 @@ class _Last(ref[Line]):
         _open.pop(self).release()
 
 
-_open: dict[_Last, Stream] = {}
+_open: dict[ref[Line], Stream] = {}
 
 
 def _bare(exc: WebSocketException) -> WebSocketException:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 
+from . import _tracing
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
@@ -37,7 +39,6 @@ _SECRET_LINES = (
     "authentication-info",
 )
 
-tracing = False  # what the hot paths look at
 _trace_handler: logging.Handler | None = None
 _level_before: int | None = None
 
@@ -66,7 +67,7 @@ def enableTrace(
     `handler` receives the lines, by default a new one on stderr; it takes the place of the last
     one. `level` becomes the level of the logger "websocket"; switching off restores what it was.
     """
-    global tracing, _trace_handler, _level_before
+    global _trace_handler, _level_before
     import logging
 
     logger = get_logger()
@@ -82,12 +83,12 @@ def enableTrace(
     elif _level_before is not None:
         logger.setLevel(_level_before)
         _level_before = None
-    tracing = traceable
+    _tracing.on = traceable
 
 
 def dump(title: str, message: str) -> None:
     """Trace a block of text under a title."""
-    if tracing:
+    if _tracing.on:
         logger = get_logger()
         logger.debug(f"--- {title} ---")
         logger.debug(message)
@@ -96,7 +97,7 @@ def dump(title: str, message: str) -> None:
 
 def trace(msg: str) -> None:
     """Log at DEBUG while the trace is on."""
-    if tracing:
+    if _tracing.on:
         get_logger().debug(msg)
 
 
@@ -107,7 +108,7 @@ def _logging_in_use() -> bool:
 
 def debug(msg: str) -> None:
     """Log at DEBUG."""
-    if _logging_in_use():
+    if "logging" in sys.modules:  # as `_logging_in_use`, on each connect
         get_logger().debug(msg)
 
 
@@ -141,7 +142,7 @@ def isEnabledForDebug() -> bool:
 
 def isEnabledForTrace() -> bool:
     """Whether the trace is on."""
-    return tracing
+    return _tracing.on
 
 
 def redact_head(head: str) -> str:

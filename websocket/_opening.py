@@ -65,6 +65,8 @@ _OPENING = frozenset(
     )
 )
 
+_NOTHING_SAID = TransportOptions(sslopt={})
+
 
 class Settings:
     """What a `WebSocket` was constructed with, as far as its connections depend on it."""
@@ -97,6 +99,31 @@ class Established:
         self.subprotocol = subprotocol
 
 
+class _Jars:
+    """The cookies of all hops: `CookieJar`, and that of `connect(cookiejar=)`."""
+
+    __slots__ = ("_own",)
+
+    def __init__(self, own: Any):
+        self._own = own
+
+    def header(self, uri: WebSocketURI) -> str:
+        shared = CookieJar.header(uri.host, uri.path, uri.secure)
+        if self._own is None:
+            return shared
+        own = jar_header(self._own, uri.host, uri.port, uri.path, uri.secure)
+        # What came in this connect() is in both jars; a name is sent once, the nearer jar's value.
+        names = {pair.partition("=")[0] for pair in own.split("; ")}
+        rest = [pair for pair in shared.split("; ") if pair.partition("=")[0] not in names]
+        return "; ".join(pair for pair in (own, *rest) if pair)
+
+    def store(self, values: list[str], uri: WebSocketURI) -> None:
+        CookieJar.store(values, uri.host, uri.path, uri.secure)
+        if self._own is None:
+            self._own = SimpleCookieJar()
+        jar_store(self._own, values, uri.host, uri.port, uri.path, uri.secure)
+
+
 class _Opener:
     """The opening handshake, with the cookies of all hops; what the transport asks of us."""
 
@@ -107,30 +134,29 @@ class _Opener:
         self._at_home = True  # no hop so far has left the first origin
         header: Any = options.get("header")
         header = header() if callable(header) else header
-        self._jar: Any = options.get("cookiejar")
-        self._authorization = _authorization(options.get("auth"), uri)
+        self._jars = _Jars(options.get("cookiejar"))
+        auth, self._authorization = options.get("auth"), None
+        if auth is not None or uri.username is not None:
+            self._authorization = _authorization(auth, uri)
+        given = _given(options, _OPENING) if options else {}
         self.opening = Opening(
             uri,
             header=header,
             authorization=None if self._authorization is None else self._authorization.value,
-            cookies=self._cookies,
+            cookies=self._jars.header,
             extension=extension,
-            **_given(options, _OPENING),
+            **given,
         )
 
     def request(self, uri: WebSocketURI) -> Request:
-        self._at_home = self._at_home and same_origin(uri, self.uri)
+        self._at_home = self._at_home and (uri is self.uri or same_origin(uri, self.uri))
         return self.opening.request(uri)
 
     def note(self, uri: WebSocketURI, response: Response) -> None:
         """Store the cookies of a 101 or a redirect (RFC 6265 5.3)."""
         values = response.headers.get_all("Set-Cookie")
-        if not values or not (response.status == 101 or 300 <= response.status < 400):
-            return
-        CookieJar.store(values, uri.host, uri.path, uri.secure)
-        if self._jar is None:
-            self._jar = SimpleCookieJar()
-        jar_store(self._jar, values, uri.host, uri.port, uri.path, uri.secure)
+        if values and (response.status == 101 or 300 <= response.status < 400):
+            self._jars.store(values, uri)
 
     def answer(self, uri: WebSocketURI, response: Response) -> bool:
         """Whether there are other credentials for the challenge of a 401; never for strangers."""
@@ -142,20 +168,8 @@ class _Opener:
             self.opening.authorization = value
         return value is not None
 
-    def _cookies(self, uri: WebSocketURI) -> str:
-        shared = CookieJar.header(uri.host, uri.path, uri.secure)
-        if self._jar is None:
-            return shared
-        own = jar_header(self._jar, uri.host, uri.port, uri.path, uri.secure)
-        # What came in this connect() is in both jars; a name is sent once, the nearer jar's value.
-        names = {pair.partition("=")[0] for pair in own.split("; ")}
-        rest = [pair for pair in shared.split("; ") if pair.partition("=")[0] not in names]
-        return "; ".join(pair for pair in (own, *rest) if pair)
 
-
-def _authorization(auth: Any, uri: WebSocketURI) -> Authorization | None:
-    if auth is None and uri.username is None:
-        return None
+def _authorization(auth: Any, uri: WebSocketURI) -> Authorization:
     from ._authorization import Authorization  # here, since few programs need it
 
     return Authorization(auth, uri)
@@ -169,7 +183,7 @@ def establish(
     url: str, options: Mapping[str, Any], settings: Settings, attempt: Attempt
 ) -> Established:
     """Dial, shake hands and set up both halves; raises what is in the way, leaves nothing open."""
-    pings = _pings(options)
+    pings = _pings(options) if options else None
     opener = _Opener(parse_uri(url), options, _extension(options.get("compression")))
     opened = open_connection(opener, _connect_options(options, settings), attempt)
     try:
@@ -251,6 +265,8 @@ def make_connection(
 
 
 def _connect_options(options: Mapping[str, Any], settings: Settings) -> TransportOptions:
+    if not (options or settings.sockopt or settings.sslopt):
+        return _NOTHING_SAID
     sslopt, proxy_header = options.get("sslopt"), options.get("proxy_header")
     sslopt = {**settings.sslopt, **sslopt} if sslopt else settings.sslopt
     if sslopt or options.get("proxy_sslopt"):

@@ -45,21 +45,24 @@ class Parts(Sending):
             self._cont_frame = None
         if self._size:
             self._size = 0
-        classic = self._reads_by_parts() or self._overridden("send")
+        classic = self._reads_by_parts("send")
         if classic is not self._classic_reading:
             self._classic_reading = classic
 
-    def _overridden(self, name: str) -> bool:
+    def _overridden(self, *names: str) -> bool:
+        """Whether one of these methods is not ours any more."""
         # Not by `__dict__`, which CPython makes for the first who looks at it.
-        found = getattr(getattr(self, name, None), "__func__", None)
-        return found is not getattr(Parts, name)
+        for name in names:
+            found = getattr(getattr(self, name, None), "__func__", None)
+            if found is not getattr(Parts, name):
+                return True
+        return False
 
-    def _reads_by_parts(self) -> bool:
+    def _reads_by_parts(self, *others: str) -> bool:
         return (
             self._frame_buffer is not None
             or self._cont_frame_assigned
-            or self._overridden("_recv")
-            or self._overridden("recv_frame")
+            or self._overridden("_recv", "recv_frame", *others)
         )
 
     # --- the parts --------------------------------------------------------------------------------
@@ -89,6 +92,7 @@ class Parts(Sending):
     def frame_buffer(self, buffer: Any) -> None:
         self._frame_buffer = buffer
         self._classic_reading = True
+        self._choose_way()
 
     @property
     def cont_frame(self) -> Any:
@@ -101,6 +105,7 @@ class Parts(Sending):
     def cont_frame(self, assembler: Any) -> None:
         self._cont_frame = assembler
         self._cont_frame_assigned = self._classic_reading = True
+        self._choose_way()
 
     def _recv(self, bufsize: int) -> bytes:
         """At most `bufsize` bytes of the stream, below all frames."""

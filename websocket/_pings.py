@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from ._exceptions import WebSocketConnectionClosedException, WebSocketTimeoutException
@@ -28,8 +27,10 @@ class Latch:
     def open(self) -> None:
         """Let everybody pass from now on."""
         self._is_open = True
-        with suppress(RuntimeError):  # it was open
+        try:
             self._lock.release()
+        except RuntimeError:  # it was open
+            pass
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is open, at most `timeout` seconds; whether it is."""

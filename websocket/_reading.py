@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from . import _logging
+from . import _logging, _tracing
 from ._exceptions import (
     WebSocketConnectionClosedException,
     WebSocketException,
@@ -15,7 +15,7 @@ from ._exceptions import (
 from ._protocol.receiving import Receiver
 from ._protocol.sending import Sender
 from ._transport.deadline import Deadline
-from ._transport.streams import PlainStream, Stream
+from ._transport.streams import PlainStream, Stream, is_native
 from ._wire.batches import frame_of
 from ._wire.decoding import FrameDecoder
 from ._wire.frames import CLOSE, PONG, Close, Frame, encode_frame
@@ -55,7 +55,8 @@ class Reading(Writing):
         super().__init__(stream, receiver, sender)
         plain = stream if isinstance(stream, PlainStream) else None
         receiver.decoder.gives_back = plain is not None
-        self._source = plain if receive_messages else None  # where the accelerator may read
+        # Where the accelerator may read; it waits as the system does.
+        self._source = plain if receive_messages and is_native(stream.socket) else None
         if not autoping:
             self.autoping = False
         if not autoclose:
@@ -65,13 +66,14 @@ class Reading(Writing):
 
     def receive(
         self,
-        pull: Callable[[], _Item | None],
+        pull: Callable[[], _Item | None] | None = None,
         control: bool = False,
         deadline: Deadline | None = None,
         answer: bool = True,
     ) -> _Item:
         """What `pull`, a verb of the receiver, gives next: data, or the peer's close frame; with
         `control` pings and pongs, too. Pings and closes are answered unless `answer` is False.
+        Without one it is `next_item`, on the short way, and there has to be no deadline.
 
         Waits as long as the socket's timeout allows for silence, or until `deadline`. Raises
         WebSocketTimeoutException (nothing is lost), WebSocketConnectionClosedException, and for
@@ -90,17 +92,17 @@ class Reading(Writing):
                 try:
                     self._reading = True
                     while True:
-                        item = pull()
+                        item: Any = self.next_plain() if pull is None else pull()
                         if item is None:
                             self._fill(deadline)
                         elif not isinstance(item, Frame) or item.opcode < CLOSE:
-                            if _logging.tracing:
+                            if _tracing.on:
                                 _trace_received(item)
                             if not (self.receiver.ready.late or self.over):
-                                return item
+                                return item  # type: ignore[no-any-return]
                             self.receiver.count.came_late(item)
                         elif self._take_control(item, answer, deadline) or control:
-                            return item
+                            return item  # type: ignore[return-value]
                 except WebSocketException as exc:
                     self._not_read(exc)
                     raise
@@ -113,8 +115,7 @@ class Reading(Writing):
                 self.receiver.discard_ready()
 
     def next_plain(self, wait: bool = True) -> str | bytes | Frame | None:
-        """As the receiver's `next_item`, and reads in the same breath, if nothing is in the way;
-        for `receive` without a deadline."""
+        """As the receiver's `next_item`, and reads in the same breath, if nothing is in the way."""
         receiver, source = self.receiver, self._source
         decoder = receiver.decoder
         if (
@@ -262,7 +263,7 @@ class Reading(Writing):
 
     def _take_control(self, frame: Frame, answer: bool, deadline: Deadline | None) -> bool:
         """Do what a control frame asks; whether it was the peer's close."""
-        if _logging.tracing:
+        if _tracing.on:
             _trace_received(frame)
         if frame.opcode == CLOSE:
             said = self.receiver.peer_close

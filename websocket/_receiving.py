@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import _logging
+from . import _tracing
 from ._abnf import ABNF
 from ._exceptions import WebSocketConnectionClosedException, WebSocketPayloadException
 from ._parts import Parts, abnf_of
@@ -29,14 +29,18 @@ _NORMAL_ENDINGS = (1000, 1001, 1005)
 class Receiving(Parts):
     """The receive verbs of `WebSocket`; any thread may call them, each message goes to one."""
 
-    # Messages that `recv` may take without a look, the next one last.
-    _ready: Ready | tuple[()] = ()
+    # Messages that `recv` may take without a look, the next one last; None where it has to look.
+    _ready: Ready | None = None
 
     def _adopt(self, connection: Connection | None) -> None:
         super()._adopt(connection)
-        self._ready = ()
-        if connection is not None and not self._classic_reading:
-            self._ready = connection.receiver.ready
+        self._choose_way()
+
+    def _choose_way(self) -> None:
+        # The short way is for whole messages, read by the Receiver alone.
+        connection = self._connection
+        usual = not (self._classic_reading or self.fire_cont_frame)
+        self._ready = connection.receiver.ready if usual and connection is not None else None
 
     def recv(self, timeout: float | None = None) -> str | bytes:
         """The next message: str for text, bytes for binary; "" when the peer's close frame came.
@@ -47,7 +51,7 @@ class Receiving(Parts):
         WebSocketProtocolException (1002) and WebSocketPayloadException (1007, 1009).
         """
         ready = self._ready
-        if ready and not _logging.tracing:
+        if ready and not _tracing.on:
             try:
                 message = ready.pop()
                 if not ready.late:
@@ -56,9 +60,8 @@ class Receiving(Parts):
             except IndexError:
                 pass  # another thread has taken it
         connection = self._connection
-        usual = timeout is None and not (self._classic_reading or self.fire_cont_frame)
-        if usual and connection is not None:
-            item: str | bytes | Frame = connection.receive(connection.next_plain)
+        if timeout is None and ready is not None and connection is not None:
+            item: str | bytes | Frame = connection.receive()
         else:
             item = self._receive_item(False, timeout)
         if not isinstance(item, Frame):
@@ -86,7 +89,7 @@ class Receiving(Parts):
         if self.fire_cont_frame:
             return connection.receive(receiver.next_frame, control, deadline)
         if deadline is None:
-            return connection.receive(connection.next_plain, control)
+            return connection.receive(None, control)
         return connection.receive(receiver.next_item, control, deadline)
 
     def recv_data(self, control_frame: bool = False) -> tuple[int, bytes]:

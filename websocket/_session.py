@@ -109,7 +109,7 @@ class Session(Delivery):
         genuine = isinstance(ws, WebSocket) and type(ws).recv_data_frame is _recv_data_frame
         self._genuine = genuine
         self._receive = partial(ws._receive_item, True) if genuine else self._receive_classic
-        self._ready = ws._ready if genuine else ()
+        self._ready = ws._ready if genuine else None
         self._connections += 1
         app.last_close_frame = None
         if self._plan is not None:

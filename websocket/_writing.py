@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from . import _logging
+from . import _logging, _tracing
 from ._exceptions import (
     WebSocketConnectionClosedException,
     WebSocketException,
@@ -62,7 +62,7 @@ class Writing(Line):
                     or self._owed
                     or self._message_owner is not None
                     or self.stream.unsent
-                    or _logging.tracing
+                    or _tracing.on
                 ):  # as `_write`, with the fewest calls
                     try:
                         self._writing = True
@@ -164,7 +164,7 @@ class Writing(Line):
         finally:
             if self._owed or self._chores:
                 self._after_writing()
-        if _logging.tracing:
+        if _tracing.on:
             _logging.trace(f"++Sent raw: {data!r}")
         return len(data)
 

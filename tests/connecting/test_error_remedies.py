@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import socket
 import ssl
+import struct
 from typing import Any
 
 import pytest
@@ -232,3 +233,17 @@ def test_an_error_of_the_socket_keeps_its_remote_ip() -> None:
         sock.bind(("127.0.0.1", 0))
         exc = failure(f"ws://127.0.0.1:{sock.getsockname()[1]}/")
     assert exc.remote_ip == "127.0.0.1"
+
+
+def test_an_answer_of_who_does_not_read_our_request() -> None:
+    """It counts more than that the request could not be written."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+    theirs.sendall(b"HTTP/1.1 503 Full\r\nContent-Length: 0\r\n\r\n")
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    theirs.close()
+    with ours:
+        exc = failure("ws://127.0.0.1/", socket=ours)
+    assert isinstance(exc, websocket.WebSocketBadStatusException)
+    check(exc, "try again later")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from unittest import mock
 
 import pytest
 from hypothesis import given, strategies as st
@@ -389,3 +390,46 @@ def test_heads_compare_by_their_parts() -> None:
     assert Request("/", Headers()) != Request("/x", Headers())
     assert Response(200, Headers(), reason="") != Response(201, Headers(), reason="")
     assert Response(200, Headers(), reason="") != "200"
+
+
+_ENDS = [*[b"\r\n"] * 9, b"\n", b"\r", b" \r\n", b"\r\r\n", b"\0\r\n"]
+_STARTS = [
+    *(b"HTTP/1.1 101 Switching Protocols", b"HTTP/1.0 200", b"HTTP/1.1 101 ", b"HTTP/1.1  101"),
+    *(b"HTTP/1.1 099 x", b"HTTP/1.2 101 x", b"HTTP/1.1 1011", b"HTTP/1.1 101 \xc3\xa9\xff"),
+]
+_LINES = [
+    *(b"Upgrade: websocket", b"upgrade:\twebsocket \t", b"a:b:c", b"Set-Cookie: \xc3\xa9=1", b"X:"),
+    *(
+        b"",
+        b":",
+        b"no colon",
+        b" folded: x",
+        b"na me: x",
+        b"X : y",
+        b"X: \xff",
+        b"X:   ",
+        b"\xe9: x",
+    ),
+]
+
+
+@given(
+    st.sampled_from(_STARTS),
+    st.lists(st.tuples(st.sampled_from(_LINES), st.sampled_from(_ENDS)), max_size=5),
+    st.sampled_from(_ENDS),
+)
+def test_the_quick_way_for_whole_heads_gives_what_the_careful_one_gives(
+    start: bytes, lines: list[tuple[bytes, bytes]], end: bytes
+) -> None:
+    data = start + end + b"".join(map(b"".join, lines)) + b"\r\n\x81\x02hi"
+
+    def outcome() -> tuple[object, ...]:
+        try:
+            head, rest = read(data, max_bytes=150, max_lines=5)
+        except WebSocketException as exc:
+            return (str(exc),)
+        return (head, [*head.headers.raw_items()] if head else None, rest)
+
+    quick = outcome()
+    with mock.patch("websocket._wire.http1._response_head", return_value=None):
+        assert outcome() == quick

@@ -205,7 +205,10 @@ class Number:
 
 @pytest.mark.parametrize(
     ("sock", "error"),
-    [(Number(-1), OSError), (Number("x"), TypeError), (object(), TypeError), (None, TypeError)],
+    [
+        *((Number(-1), OSError), (Number("x"), TypeError), (Number(1 << 40), OSError)),
+        *((object(), AttributeError), (None, AttributeError)),
+    ],
 )
 def test_what_is_no_socket(sock: Any, error: type[Exception]) -> None:
     with pytest.raises(error):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given, strategies as st
@@ -412,3 +413,29 @@ def test_long_urls_take_linear_time(url: str) -> None:
     with contextlib.suppress(ValueError):
         parse_uri(url)
     assert time.perf_counter() - began < 5
+
+
+_PARTS = (
+    ["ws://", "wss://", "WS://", "ws:", "http://"],
+    ["", "u@", "u:p@", "\\@"],
+    [
+        *("example.com", "EXAMPLE.com", "127.0.0.1", "[::1]", "a..b", "a.", ".a", "x" * 64, "~_-"),
+        *(".".join(["x" * 63] * 4), ("x" * 63 + ".") * 3 + "y" * 62, "ex ample", "exämple", ""),
+    ],
+    ["", ":", ":80", ":0", ":080", ":65535", ":65536", ":99999", ":100000", ":8a", ":-1", ":٣"],
+    ["", "/", "/a%20b", "/a b", "/?", "/a/../b", "//", "/@:;=", "/é", "/[]", "/\n"],
+    ["", "?", "?a=b", "?a?b/c", "?ä", "?a#b", "#f", "?%zz"],
+)
+
+
+@given(url=st.tuples(*map(st.sampled_from, _PARTS)).map("".join))
+def test_the_quick_way_for_plain_urls_gives_what_the_careful_one_gives(url: str) -> None:
+    def outcome() -> tuple[object, ...]:
+        try:
+            return tuple(parse_uri(url))
+        except ValueError as exc:
+            return (str(exc),)
+
+    quick = outcome()
+    with mock.patch("websocket._wire.urls._plain", return_value=None):
+        assert outcome() == quick

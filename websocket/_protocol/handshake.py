@@ -48,8 +48,11 @@ HeaderOption = Mapping[str, str | None] | Iterable[str] | str | None
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SECRETS = ("authorization", "cookie", "proxy-authorization")
-# A custom header of one of these names takes the place of the line that we would have sent.
 _UPGRADE = ("Connection", "Upgrade")
+# Options that become a line's value as they are.
+_VALUES = ("cookie", "origin", "host", "user_agent", "authorization")
+_NOTHING_GIVEN = (None,) * len(_VALUES)
+# A custom header of one of these names takes the place of the line that we would have sent.
 _REPLACING = ("upgrade", "host", "origin", "connection", "user-agent")
 
 
@@ -123,20 +126,24 @@ class Opening:
         extension: Extending | None = None,
     ):
         self.uri = uri
-        self._custom = Headers(header_lines(header))
-        self._cookie = _checked(cookie, "cookie")
-        self._origin = _checked(origin, "origin")
+        self._custom = Headers(header_lines(header)) if header else None
+        self._cookie = cookie
+        self._origin = origin
         self._suppress_origin = suppress_origin
-        self._host = _checked(host, "host")
+        self._host = host
         self._suppress_host = suppress_host
         self._connection = parse_header_line(connection) if connection else _UPGRADE
         self._subprotocols = _subprotocols(subprotocols) if subprotocols else []
-        self._user_agent = _checked(user_agent, "user_agent")
+        self._user_agent = user_agent
         self._require_subprotocol = require_subprotocol
-        self.authorization = _checked(authorization, "authorization")
+        self.authorization = authorization
+        values = (cookie, origin, host, user_agent, authorization)
+        if values != _NOTHING_GIVEN:
+            for name, value in zip(_VALUES, values, strict=True):
+                _check(value, name)
         self._cookies = cookies
         self._extension = extension
-        self.key = self._custom.get("Sec-WebSocket-Key") or ""
+        self.key = "" if self._custom is None else self._custom.get("Sec-WebSocket-Key", "")
         self._at_home = True  # every hop so far went to the first origin
 
     def request(self, uri: WebSocketURI | None = None) -> Request:
@@ -146,24 +153,27 @@ class Opening:
         was a stranger who chose that way.
         """
         uri = uri or self.uri
-        self._at_home = at_home = self._at_home and same_origin(uri, self.uri)
-        custom = self._custom.copy()
-        if not at_home:
-            for name in (*_SECRETS, "host"):
-                custom.pop(name, None)
+        self._at_home = at_home = self._at_home and (uri is self.uri or same_origin(uri, self.uri))
+        custom: Headers | tuple[()] = ()
+        if self._custom is not None:
+            custom = self._custom.copy()
+            if not at_home:
+                for name in (*_SECRETS, "host"):
+                    custom.pop(name, None)
         if "Sec-WebSocket-Key" not in custom:
             self.key = b2a_base64(os.urandom(16), newline=False).decode()
-        cookie = self._cookie_line(uri, at_home)
-        if cookie and "Cookie" not in custom:
-            custom.add("Cookie", cookie)
         lines = self._own_lines(uri, at_home, custom)
+        cookie = self._cookie_line(uri, at_home)
+        own_cookie = cookie and "Cookie" not in custom
         if custom:
             lines = _replaced(lines, custom)
             lines += custom.raw_items()
-        return Request(uri.resource_name, Headers(lines))
+        if own_cookie:
+            lines.append(("Cookie", cookie))
+        return Request(uri.resource_name, Headers.of(lines))
 
     def _own_lines(
-        self, uri: WebSocketURI, at_home: bool, custom: Headers
+        self, uri: WebSocketURI, at_home: bool, custom: Headers | tuple[()]
     ) -> list[tuple[str, str]]:
         """The lines that are ours to send, in the order of websocket-client, in front of the
         custom headers."""
@@ -203,24 +213,27 @@ class Opening:
         if response.version != "HTTP/1.1":
             raise _refused(response, f"the version is {response.version}, expected HTTP/1.1")
         headers = response.headers
-        for name, token in (("Upgrade", "websocket"), ("Connection", "upgrade")):
-            value = headers.get(name, "").lower()
-            if value != token and token not in _tokens([value]):
-                raise _refused(response, f"{name} is {headers.get(name)!r}, expected {token!r}")
-        got, expected = headers.get("Sec-WebSocket-Accept"), accept_value(self.key)
-        if got != expected:
+        said = headers.by_name
+        for name, token in (("upgrade", "websocket"), ("connection", "upgrade")):
+            values = ", ".join(said.get(name, ())).lower()
+            if values != token and token not in _tokens([values]):
+                shown = f"{name.title()} is {headers.get(name)!r}"
+                raise _refused(response, f"{shown}, expected {token!r}")
+        expected = accept_value(self.key)
+        if said.get("sec-websocket-accept") != [expected]:
+            got = headers.get("Sec-WebSocket-Accept")
             raise _refused(response, f"Sec-WebSocket-Accept is {got!r}, expected {expected!r}")
-        subprotocol = self._accept_subprotocol(response)
-        inflater, deflater = self._accept_extensions(response)
+        subprotocol = inflater = deflater = None
+        if self._subprotocols or "sec-websocket-protocol" in said:
+            subprotocol = self._accept_subprotocol(response)
+        if "sec-websocket-extensions" in said:
+            inflater, deflater = self._accept_extensions(response)
         return Agreement(subprotocol, inflater, deflater)
 
     def _accept_subprotocol(self, response: Response) -> str | None:
-        answer = response.headers.get("Sec-WebSocket-Protocol")
-        if answer is None and not self._subprotocols:
-            return None
-        chosen = _tokens([answer or ""])
-        by_line = _tokens(self._custom.get_all("Sec-WebSocket-Protocol"))
-        asked = [*self._subprotocols, *by_line]
+        chosen = _tokens([response.headers.get("Sec-WebSocket-Protocol", "")])
+        custom = self._custom.get_all("Sec-WebSocket-Protocol") if self._custom else ()
+        asked = [*self._subprotocols, *_tokens(custom)]
         if not chosen:
             if self._subprotocols and self._require_subprotocol:
                 raise _refused(
@@ -268,10 +281,9 @@ def _is_mapping(header: object) -> bool:
     return isinstance(header, Mapping)
 
 
-def _checked(value: str | None, what: str) -> str | None:
+def _check(value: str | None, what: str) -> None:
     if value is not None:
         check_header_value(value, what)
-    return value
 
 
 def _subprotocols(subprotocols: Iterable[str] | None) -> list[str]:
@@ -279,7 +291,7 @@ def _subprotocols(subprotocols: Iterable[str] | None) -> list[str]:
         subprotocols = [subprotocols]
     names = list(subprotocols or ())
     for name in names:
-        _checked(name, "subprotocols")
+        _check(name, "subprotocols")
         if not is_token(name):
             raise ValueError(f"subprotocol {name!r} is not a token (RFC 6455 4.1)")
     return names

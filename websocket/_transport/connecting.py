@@ -87,7 +87,7 @@ def open_connection(
     """
     uri, hops, first = opener.uri, 0, True
     while True:
-        home = same_origin(uri, opener.uri)
+        home = uri is opener.uri or same_origin(uri, opener.uri)
         stream = (opens or open_stream)(uri, options, attempt, first, home)
         try:
             request = opener.request(uri)

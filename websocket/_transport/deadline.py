@@ -65,11 +65,11 @@ class Attempt:
     `connect`) is caught by `watch`, which raises when the attempt is already off.
     """
 
-    __slots__ = ("_bell", "_cancelled", "_guard", "_watched", "deadline")
+    __slots__ = ("_bell", "_guard", "_watched", "cancelled", "deadline")
 
     def __init__(self, deadline: Deadline):
         self.deadline = deadline
-        self._cancelled = False
+        self.cancelled = False  # a latch
         # Held while a socket is shut down, and by `unwatch` before its owner closes it: so no
         # shutdown can hit a descriptor number that was given out anew. Re-entrant for the sake of
         # a signal handler that finds its own thread inside.
@@ -80,16 +80,11 @@ class Attempt:
         self._bell = threading.Lock()
         self._bell.acquire()
 
-    @property
-    def cancelled(self) -> bool:
-        """True from the first `cancel` on."""
-        return self._cancelled
-
     def watch(self, sock: Shutdownable) -> None:
         """Have `cancel` shut this socket down; raises at once if the attempt is already off."""
         with self._guard:
             self._watched[id(sock)] = sock
-        if self._cancelled:
+        if self.cancelled:
             self.unwatch(sock)
             raise self._closed("connecting")
 
@@ -100,7 +95,7 @@ class Attempt:
 
     def cancel(self) -> None:
         """Call the attempt off and wake whoever waits in it; never blocks, may be repeated."""
-        self._cancelled = True
+        self.cancelled = True
         with self._guard:
             for sock in tuple(self._watched.values()):
                 shut_down(sock)
@@ -112,7 +107,7 @@ class Attempt:
         Raises WebSocketConnectionClosedException after `cancel`, WebSocketTimeoutException once
         the deadline has passed.
         """
-        if self._cancelled:
+        if self.cancelled:
             raise self._closed(doing)
         if self.deadline.at is not None and self.deadline.expired:
             raise WebSocketTimeoutException(
@@ -158,10 +153,12 @@ class Attempt:
 
 def shut_down(sock: Shutdownable, how: int = socket.SHUT_RDWR) -> None:
     """Shut a socket down below any TLS that it speaks; one that is not connected is no error."""
-    with suppress(OSError):
+    try:
         # eventlet's class has no methods, only its objects do.
         if isinstance(sock, socket.socket) and hasattr(socket.socket, "shutdown"):
             # Not `sock.shutdown`: that of SSLSocket drops its TLS state under the reader's feet.
             socket.socket.shutdown(sock, how)
         else:
             sock.shutdown(how)
+    except OSError:
+        pass

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
-from .. import _logging
+from .. import _logging, _tracing
 from .._exceptions import (
     WebSocketBadStatusException,
     WebSocketConnectionClosedException,
@@ -64,16 +65,18 @@ def exchange(
     also where the other side repeats them.
     """
     head = encode_request(request)
-    if _logging.tracing:
+    if _tracing.on:
         _trace("request header", head, hide)
     deadline = attempt.deadline if attempt.deadline.at is not None else None
     try:
-        stream.write(head, deadline)
+        # Who does not read all of it may have said why, by a response or a TLS alert.
+        with suppress(WebSocketConnectionClosedException):
+            stream.write(head, deadline)
         for _ in range(options.max_interim + 1):
             reader = HeadReader("response", options.max_head, options.max_head_lines)
             response = _read_head(stream, reader, attempt, deadline)
             response.heads = head + response.heads
-            if _logging.tracing:
+            if _tracing.on:
                 _trace("response header", encode_response(response), hide)
             if response.status == 101 or response.status >= 200:
                 return response

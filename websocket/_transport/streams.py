@@ -9,6 +9,7 @@ holder.
 
 from __future__ import annotations
 
+import _socket
 import socket
 import sys
 from contextlib import suppress
@@ -18,7 +19,7 @@ from .._exceptions import WebSocketException, WebSocketTimeoutException
 from .deadline import Deadline, shut_down
 from .waiting import patience, queued_in_kernel, translated, wait_for
 
-__all__ = ["LARGE", "Bytes", "PlainStream", "Stream"]
+__all__ = ["LARGE", "Bytes", "PlainStream", "Stream", "is_native"]
 
 CHUNK = (1 << 16) + 16  # what one peek takes: the knee of the curve, and a header
 LARGE = 1 << 18  # what one exact read takes at most: an announced length is only a claim
@@ -123,17 +124,15 @@ class Stream(Protocol):
         ...
 
 
+def is_native(sock: Any) -> bool:
+    """Whether this socket waits as the system does: those of green threads let others run."""
+    return isinstance(sock, _socket.socket)
+
+
 class PlainStream:
     """A connected socket; `recv` and `send` as they are below any subclass that redefines them."""
 
-    __slots__ = (
-        "half_sent",
-        "peeked",
-        "peeking",
-        "socket",
-        "truncate",
-        "unsent",
-    )
+    __slots__ = ("half_sent", "peeked", "peeking", "socket", "truncate", "unsent")
 
     def __init__(self, sock: socket.socket):
         self.unsent: bytes = b""
@@ -152,22 +151,22 @@ class PlainStream:
     def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
         if self.peeked:
             self._remove(self.peeked)
-        if ahead and self.peeking:
-            data: bytes
-            if deadline is None:
-                try:
-                    data = socket.socket.recv(self.socket, CHUNK, _PEEK)
-                except OSError as exc:
-                    self.stumble(exc, True, None)
-                    data = self._insist(socket.socket.recv, (CHUNK, _PEEK), None)
-            elif deadline.seconds == 0 and self.socket.gettimeout() is None:
-                data = self._look()
-            else:
-                data = self._insist(socket.socket.recv, (CHUNK, _PEEK), deadline)
+        peeking = ahead and self.peeking
+        size, flags = (CHUNK, _PEEK) if peeking else (missing if missing < LARGE else LARGE, 0)
+        data: bytes
+        if deadline is None:
+            try:
+                data = socket.socket.recv(self.socket, size, flags)
+            except OSError as exc:
+                self.stumble(exc, True, None)
+                data = self._insist(socket.socket.recv, (size, flags), None)
+        elif peeking and deadline.seconds == 0 and self.socket.gettimeout() is None:
+            data = self._look()
+        else:
+            data = self._insist(socket.socket.recv, (size, flags), deadline)
+        if peeking:
             self.peeked = len(data)
-            return data
-        count = missing if missing < LARGE else LARGE
-        return self._insist(socket.socket.recv, (count, 0), deadline)  # type: ignore[no-any-return]
+        return data
 
     def _look(self) -> bytes:
         """What has come already, without a wait for it."""
@@ -177,7 +176,7 @@ class PlainStream:
             raise WebSocketTimeoutException("Connection timed out") from None
         except OSError as exc:
             self.stumble(exc, True, None)
-            return self._look()
+        return self._look()
 
     def caught_up(self) -> bool:
         caught_up = 0 < self.peeked < CHUNK
@@ -259,7 +258,8 @@ class PlainStream:
                 if deadline is None:
                     sent = socket.socket.send(self.socket, rest)
                 else:
-                    self._await(False, deadline)
+                    if not _DONTWAIT or self.socket.gettimeout():  # it would wait, for too long
+                        self._await(False, deadline)
                     sent = socket.socket.send(self.socket, rest, _DONTWAIT)
                 begun = begun or sent > 0
                 rest = rest[sent:]
@@ -330,9 +330,10 @@ class PlainStream:
         self.peeked = 0
         for _ in range(16):
             try:
-                if not wait_for(self.socket.fileno(), True, False, 0)[0]:
+                waits = not _DONTWAIT or self.socket.gettimeout()
+                if waits and not wait_for(self.socket.fileno(), True, False, 0)[0]:
                     return
-                if not socket.socket.recv(self.socket, LARGE):
+                if not socket.socket.recv(self.socket, CHUNK, _DONTWAIT):
                     return
             except (OSError, ValueError):
                 return

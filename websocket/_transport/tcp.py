@@ -18,7 +18,7 @@ from .names import look_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .deadline import Attempt
     from .names import AddressInfo
@@ -91,7 +91,9 @@ def addresses_of(
     host: str, port: int, options: TransportOptions, attempt: Attempt
 ) -> list[AddressInfo]:
     """The addresses of `host` in the order in which they are tried; waits and raises as `dial`."""
-    addresses = _interleave(look_up(host, port, attempt))
+    addresses = look_up(host, port, attempt)
+    if len(addresses) > 1:
+        addresses = _interleave(addresses)
     if options.source_address:
         addresses = _same_family(addresses, options.source_address[0])
     if not addresses:
@@ -138,15 +140,14 @@ def dial_unix(
 
 def _connect_unix(sock: socket.socket, name: str) -> OSError | None:
     try:
-        return _error(sock.connect_ex(name))
+        number = sock.connect_ex(name)
+        return _error(number) if number else None
     except OSError as exc:  # a path that is too long
         return exc
 
 
 def _interleave(found: list[AddressInfo]) -> list[AddressInfo]:
     """RFC 8305 section 4: families take turns, the one that the system prefers first."""
-    if len(found) == 1:
-        return found
     families: dict[int, list[AddressInfo]] = {}
     for address in found:
         mates = families.setdefault(address[0], [])
@@ -186,15 +187,17 @@ class _Race:
         try:
             while self._todo or self._under_way:
                 self._attempt.check(doing)
+                winner = None
                 if self._todo and time.monotonic() >= self._next_start:
                     winner = self._start(self._todo.popleft())
-                else:
+                if winner is None and self._under_way:
                     winner = self._await_one()
                 if winner is not None:
                     return winner
         finally:
-            for descriptor in tuple(self._under_way):
-                self._close(descriptor)
+            if self._under_way:
+                for descriptor in tuple(self._under_way):
+                    self._close(descriptor)
         if self._attempt.cancelled:  # the shutdown looked like one more failure
             self._attempt.check(doing)
         raise self._most_telling()
@@ -223,7 +226,7 @@ class _Race:
         if number in _UNDER_WAY:
             self._attempt.watch(sock)
             return None
-        return self._finish(descriptor, _error(number))
+        return self._finish(descriptor, _error(number) if number else None)
 
     def _await_one(self) -> socket.socket | None:
         """Wait until a connect is decided or the next address may start."""
@@ -235,7 +238,7 @@ class _Race:
         for descriptor in _wait_writable(tuple(self._under_way), seconds):
             sock, _ = self._under_way[descriptor]
             number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            winner = self._finish(descriptor, _error(number))
+            winner = self._finish(descriptor, _error(number) if number else None)
             if winner is not None:
                 return winner
         return None
@@ -281,8 +284,8 @@ def _explained(error: OSError, where: str, remote_ip: str) -> OSError:
     return told
 
 
-def _error(number: int) -> OSError | None:
-    return OSError(number, os.strerror(number)) if number else None
+def _error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
 
 
 def _set_options(sock: socket.socket, family: int, options: TransportOptions) -> None:
@@ -308,12 +311,12 @@ def _bind(sock: socket.socket, source: tuple[str, int]) -> None:
         raise OSError(exc.errno, f"{exc.strerror} by source_address {source!r}") from exc
 
 
-def _wait_writable(descriptors: Sequence[int], seconds: float) -> Sequence[int]:
+def _wait_writable(descriptors: Sequence[int], seconds: float) -> Iterable[int]:
     # `poll` knows descriptors above 1023; eventlet takes it away, Windows never had it.
     if hasattr(select, "poll"):
         poller = select.poll()
         for descriptor in descriptors:
             poller.register(descriptor, select.POLLOUT)
-        return [descriptor for descriptor, _ in poller.poll(math.ceil(seconds * 1000))]
+        return dict(poller.poll(math.ceil(seconds * 1000)))
     _, writable, failed = select.select([], descriptors, descriptors, seconds)
     return [*{*writable, *failed}]

@@ -9,8 +9,10 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
+from .._exceptions import WebSocketException
 from .waiting import translated
 
 __all__ = ["PLAINTEXT", "Engine", "Records"]
@@ -24,36 +26,31 @@ _Answer = TypeVar("_Answer")
 class Engine:
     """Records in, data out, and the reverse; any thread.
 
-    `left` takes, after `decrypt_into`, what had no room: data, and records that were not needed.
+    `left` takes, after `decrypt_into`, the data that had no room.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_read", "_write", "ending", "left", "mutex", "tls")
+    __slots__ = ("_incoming", "_read", "_write", "ending", "left", "mutex", "outgoing", "tls")
 
     def __init__(self, context: ssl.SSLContext, server_hostname: str | None):
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
+        self._incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._incoming, self.outgoing, server_hostname=server_hostname)
         # The methods below those that Python wraps around them once more.
         self._read: Any = self.tls._sslobj.read  # type: ignore[attr-defined]
         self._write: Any = self.tls._sslobj.write  # type: ignore[attr-defined]
         # Re-entrant for the sake of a signal handler that closes; each call of OpenSSL is atomic.
         self.mutex = threading.RLock()
         self.ending: OSError | None = None  # what came behind data that was handed out
-        self.left: tuple[bytes, bytes] | None = None
+        self.left = b""
 
     def ask(self, question: Callable[[ssl.SSLObject], _Answer]) -> _Answer:
         """What OpenSSL knows: certificate, cipher, version and the like."""
         with self.mutex:
             return question(self.tls)
 
-    @property
-    def has_output(self) -> bool:
-        """Whether `take_output` would give something."""
-        return self._outgoing.pending > 0
-
     def take_output(self) -> bytes:
         """Records to be sent."""
         with self.mutex:
-            return self._outgoing.read()
+            return self.outgoing.read()
 
     def feed(self, records: Records) -> None:
         """Take records; b"" for the end of the stream."""
@@ -72,24 +69,30 @@ class Engine:
             return False
         return True
 
-    def take_unused(self) -> bytes:
-        """The records behind those that were needed: the engine takes no byte more."""
-        with self.mutex:
-            return self._incoming.read()
+    @property
+    def unread(self) -> int:
+        """Bytes of records that OpenSSL has not looked at."""
+        return self._incoming.pending
 
-    def decrypt(self, records: Records) -> bytes | None:
-        """The data of records; b"" at the end, None when they carry none."""
+    def decrypt(self, records: Records | None, held: int) -> bytes | None:
+        """The data of records, the last `held` bytes of which are one that was cut; b"" at the end,
+        None when they carry none. Without records: of those that are here already."""
+        if self.ending is not None:
+            return self.ended(self.ending)
         pieces: list[bytes] = []
         incoming, read = self._incoming, self._read
         with self.mutex:
-            self.feed(records)
+            if records:
+                incoming.write(records)
+            elif records is not None:
+                incoming.write_eof()
             try:
                 while True:
                     piece = read(PLAINTEXT)
                     if not piece:
                         raise ssl.SSLZeroReturnError
                     pieces.append(piece)
-                    if not incoming.pending:
+                    if incoming.pending <= held:
                         break
             except ssl.SSLWantReadError:
                 if not pieces:
@@ -100,8 +103,10 @@ class Engine:
                     return self.ended(exc)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def decrypt_into(self, records: Records, room: memoryview) -> int | None:
+    def decrypt_into(self, records: Records, held: int, room: memoryview) -> int | None:
         """The same straight into `room`: how many bytes."""
+        if self.ending is not None:
+            return len(self.ended(self.ending))
         count, size = 0, len(room)
         incoming, read = self._incoming, self._read
         with self.mutex:
@@ -112,11 +117,11 @@ class Engine:
                     if not taken:
                         raise ssl.SSLZeroReturnError
                     count += taken
-                    if not incoming.pending:
+                    if incoming.pending <= held:
                         break
-                rest = self.tls.pending()
-                if rest or incoming.pending:
-                    self.left = (read(rest) if rest else b"", incoming.read())
+                if self.tls.pending() or incoming.pending > held:
+                    with suppress(WebSocketException):  # it is in `ending`
+                        self.left = self.decrypt(None, held) or b""
             except ssl.SSLWantReadError:
                 if not count:
                     return None
@@ -143,7 +148,7 @@ class Engine:
                     view = memoryview(data)
                     while taken < len(view):
                         taken += write(view[taken:])
-                return self._outgoing.read()
+                return self.outgoing.read()
         except OSError as exc:
             raise translated(exc) from exc
 

@@ -4,10 +4,16 @@ Two threads may never be inside one OpenSSL connection, so TLS is no socket here
 `ssl.SSLObject` between two memory BIOs: the reader feeds it records, the writer takes out what it
 puts out, and whoever holds the write lock sends it. TLS inside TLS (an https proxy) is the same
 engine twice. Loaded at the first wss connection, since `ssl` is slow to import.
+
+Reading takes all that has come and decrypts it at once: what is not handed out then shows in
+`pending()`, where programs look that watch a TLS socket. Behind the hatch it takes one record at a
+time, so that those behind stay the kernel's; during the opening handshake, too, since there are
+programs that never look into `pending()`, and servers that speak first.
 """
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,13 +26,14 @@ from .._exceptions import (
     WebSocketWouldBlockException,
 )
 from .deadline import Deadline
-from .records import RecordSplitter
+from .records import RecordBorders
 from .streams import Bytes, Stream
-from .tls_engine import PLAINTEXT, Engine, Records
+from .tls_engine import PLAINTEXT, Engine
 
 __all__ = ["TLSStream"]
 
-CHUNK_OUT = 1 << 16  # what is encrypted at a time: bounds the copy of a large message
+CHUNK_IN = (1 << 16) + 256  # what is read at a time: 64 KiB, with what frames and TLS add to them
+CHUNK_OUT = 5 * PLAINTEXT  # what is encrypted at a time: 64 KiB with their header are one piece
 
 _Answer = TypeVar("_Answer")
 
@@ -35,14 +42,16 @@ class TLSStream:
     """TLS in the client's role over `lower`; call `handshake` first."""
 
     __slots__ = (
+        "_borders",
         "_engine",
         "_lower",
         "_plain",
         "_plain_at",
         "_read_lock",
         "_reading_ahead",
-        "_records",
         "_shut",
+        "_taking_all",
+        "_took_all",
         "_write_lock",
         "half_sent",
     )
@@ -50,8 +59,10 @@ class TLSStream:
     def __init__(self, lower: Stream, context: ssl.SSLContext, server_hostname: str | None):
         self._lower = lower
         self._engine = Engine(context, server_hostname)
-        self._records = RecordSplitter()
-        self._reading_ahead = True
+        self._borders = RecordBorders()
+        self._reading_ahead = True  # until the hatch opens
+        self._taking_all = False  # not record by record
+        self._took_all = False  # whether the last read left nothing in the kernel
         self._plain = b""  # decrypted and not handed out, from _plain_at on
         self._plain_at = 0
         self.half_sent = False
@@ -69,7 +80,7 @@ class TLSStream:
 
     @property
     def unsent(self) -> bool:
-        return bool(self._lower.unsent) or self._engine.has_output
+        return self._engine.outgoing.pending > 0 or bool(self._lower.unsent)
 
     def handshake(self, deadline: Deadline | None) -> None:
         """The TLS handshake; raises ssl.SSLError as OpenSSL words it, and the stream's errors."""
@@ -85,16 +96,23 @@ class TLSStream:
             if output:
                 self._lower.write(output, deadline)
             if done:
-                self._records.put_back(engine.take_unused())  # whatever follows is still ciphertext
+                if engine.unread > self._borders.held:
+                    self._plain = engine.decrypt(None, self._borders.held) or b""
                 return
-            engine.feed(self._next_records(deadline))
+            engine.feed(self._arrived(deadline, CHUNK_IN))  # no data comes before our request
 
     # --- reading ---------------------------------------------------------------------------------
 
     def read(self, missing: int, ahead: bool, deadline: Deadline | None = None) -> bytes:
         plain, start = self._plain, self._plain_at
         if start == len(plain):
-            plain, start = self._decrypt(deadline), 0
+            engine, borders, start = self._engine, self._borders, 0
+            while True:
+                came = engine.decrypt(self._arrived(deadline), borders.held)
+                if came is not None:
+                    break
+                self._see_to_tls(deadline)
+            plain = came
         if self._shut:
             return b""
         end = len(plain) if ahead and self._reading_ahead else start + missing
@@ -105,77 +123,53 @@ class TLSStream:
         return plain[start:end]
 
     def read_into(self, room: memoryview, deadline: Deadline | None = None) -> int:
-        count: int | None
-        if self._plain_at < len(self._plain) or not self._reading_ahead:
+        if self._plain_at < len(self._plain) or not self._taking_all:
             data = self.read(len(room), False, deadline)
-            count = len(data)
-            room[:count] = data
-        else:
-            while (count := self._decrypt_into(room, deadline)) is None:
-                self._see_to_tls(deadline)
-        return 0 if self._shut else count
-
-    def _decrypt(self, deadline: Deadline | None) -> bytes:
-        """What the next records with application data hold; b"" at the end."""
-        engine = self._engine
+            room[: len(data)] = data
+            return len(data)
+        engine, borders = self._engine, self._borders
         while True:
-            if engine.ending is not None:
-                return engine.ended(engine.ending)
-            plain = engine.decrypt(self._next_records(deadline))
-            if plain is not None:
-                return plain
+            count = engine.decrypt_into(self._arrived(deadline), borders.held, room)
+            if count is not None:
+                break
             self._see_to_tls(deadline)
-
-    def _decrypt_into(self, room: memoryview, deadline: Deadline | None) -> int | None:
-        engine = self._engine
-        if engine.ending is not None:
-            return len(engine.ended(engine.ending))
-        count = engine.decrypt_into(self._next_records(deadline), room)
-        if engine.left is not None:
-            self._plain, records = engine.left
-            self._plain_at, engine.left = 0, None
-            self._records.put_back(records)
-        return count
+        self._plain, self._plain_at, engine.left = engine.left, 0, b""
+        return 0 if self._shut else count
 
     def _see_to_tls(self, deadline: Deadline | None) -> None:
         """Only records for TLS itself have come; a peer that sends nothing else shall not keep us
         for ever, and may wait for the engine's answer."""
         if deadline is not None and deadline.expired:
             raise WebSocketTimeoutException("Connection timed out")
-        if self._engine.has_output and self._write_lock.acquire(blocking=False):
+        if self._engine.outgoing.pending and self._write_lock.acquire(blocking=False):
             try:
                 self.flush()
             finally:
                 self._write_lock.release()
 
-    def _next_records(self, deadline: Deadline | None) -> Records:
-        """All whole records that have come, behind the hatch only the next; b"" at the end."""
-        records = self._records
-        while True:
-            found = records.next_ones() if self._reading_ahead else records.next()
-            if found is not None:
-                return found
-            if records.held:
-                records.feed(self._lower.give_back(records.give_back()))
-                if records.held:
-                    continue  # too late: it is collected now
-            ahead = self._reading_ahead and records.at_border
-            data = self._lower.read(records.missing, ahead, deadline)
-            if not data:
-                return b""
-            records.feed(data)
+    def _arrived(self, deadline: Deadline | None, most: int = 0) -> bytes:
+        """The ciphertext that has come, at least to the end of a record of which the engine has the
+        beginning; no more than one record unless all is taken. b"" at the end."""
+        engine, borders = self._engine, self._borders
+        while engine.ending is None:
+            count = most or (CHUNK_IN if self._taking_all else borders.next_read)
+            data = self._lower.read(count, False, deadline)
+            if not data or borders.follow(data):
+                self._took_all = len(data) < count
+                return data
+            engine.feed(data)
+        return b""
 
     def give_back(self, data: bytes) -> bytes:
         self._plain, self._plain_at = data + self._plain[self._plain_at :], 0
         return b""
 
     def caught_up(self) -> bool:
-        here = self._plain_at < len(self._plain) or self._records.held
-        return not here and self._records.at_border and self._lower.caught_up()
+        here = self._plain_at < len(self._plain) or self._engine.ending or self._lower.pending()
+        return self._taking_all and self._took_all and not here
 
     def stop_reading_ahead(self) -> None:
-        self._reading_ahead = False
-        self._lower.give_back(self._records.give_back())
+        self._reading_ahead = self._taking_all = False
         self._lower.stop_reading_ahead()
 
     def pending(self) -> int:
@@ -189,17 +183,20 @@ class TLSStream:
         """Through an https proxy whole records of ours may wait, decrypted, in the outer layer."""
         if not self._read_lock.acquire(blocking=False):
             return  # somebody is reading them just now
+        engine, borders = self._engine, self._borders
         try:
             while self._plain_at == len(self._plain) and self._lower.pending():
-                self._records.feed(self._lower.read(self._records.missing, False))
-                record = self._records.next()
-                if record is not None:
-                    self._plain, self._plain_at = self._engine.decrypt(record) or b"", 0
+                data = self._lower.read(borders.next_read, False)
+                if borders.follow(data):
+                    self._plain = engine.decrypt(data, borders.held) or b""
+                    self._plain_at = 0
+                else:
+                    engine.feed(data)
         finally:
             self._read_lock.release()
 
     def queued(self) -> int:
-        return self._lower.queued() + self._records.held + len(self._plain) - self._plain_at
+        return self._lower.queued() + self._borders.held + len(self._plain) - self._plain_at
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -234,8 +231,6 @@ class TLSStream:
     def wait(self, write: bool, seconds: float | None) -> bool:
         if self.pending() or self._shut:
             return True
-        if self._records.at_border:
-            self._lower.give_back(self._records.give_back())
         return self._lower.wait(write, seconds)
 
     def patience(self, deadline: Deadline | None) -> float | None:
@@ -246,6 +241,9 @@ class TLSStream:
 
     def share_locks(self, read_lock: Any, write_lock: Any) -> None:
         self._read_lock, self._write_lock = read_lock, write_lock
+        self._lower.share_locks(read_lock, write_lock)  # whose records must not mix, either
+        # Sockets of another make have no face with a `pending()`.
+        self._taking_all = self._reading_ahead and isinstance(self.socket, socket.socket)
 
     # --- for who holds the socket: under the locks of the connection -----------------------------
 

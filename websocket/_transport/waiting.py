@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import sys
+from math import ceil
 
 try:
     import fcntl
@@ -53,9 +54,17 @@ def wait_for(fileno: int, read: bool, write: bool, seconds: float | None) -> tup
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     if hasattr(select, "poll"):  # eventlet takes it away
         poll = select.poll()
-        poll.register(fileno, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
-        ready = poll.poll(None if seconds is None else _milliseconds(seconds))
-        mask = ready[0][1] if ready else 0
+        wanted = (select.POLLIN if read else 0) | (select.POLLOUT if write else 0)
+        poll.register(fileno, wanted)
+        if seconds is None:
+            ready = poll.poll()
+        else:  # rounded up: never a busy loop
+            ready = poll.poll(ceil(min(seconds, _LONGEST) * 1000) if seconds > 0 else 0)
+        if not ready:
+            return False, False
+        mask = ready[0][1]
+        if mask == wanted:
+            return read, write
         broken = bool(mask & ~(select.POLLIN | select.POLLOUT))
         return (
             read and (broken or bool(mask & select.POLLIN)),
@@ -65,10 +74,6 @@ def wait_for(fileno: int, read: bool, write: bool, seconds: float | None) -> tup
         [fileno] if read else [], [fileno] if write else [], [], seconds
     )
     return bool(readable), bool(writable)
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(0, -int(-min(seconds, _LONGEST) * 1000 // 1))  # rounded up: never a busy loop
 
 
 def patience(sock: Any, deadline: Deadline | None) -> float | None:

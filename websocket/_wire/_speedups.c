@@ -232,29 +232,41 @@ speedups_encode_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 #define ON_STACK 4096
 
+typedef struct {
+    PyObject *fileno; /* the name */
+    void *scratch;    /* room for a chunk, for whoever looks next; NULL while it is in use */
+} State;
+
 /* The descriptor of a socket; for a closed one OSError, as the socket itself would raise. */
 static int
-get_descriptor(PyObject *socket)
+get_descriptor(State *state, PyObject *socket)
 {
-    int descriptor = PyObject_AsFileDescriptor(socket);
+    PyObject *arguments[2] = {NULL, socket}; /* the first is room for the callee */
+    PyObject *number = PyObject_VectorcallMethod(
+        state->fileno, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    long descriptor;
 
-    if (descriptor < 0 && PyErr_ExceptionMatches(PyExc_ValueError)) {
-        PyErr_Clear();
+    if (number == NULL) {
+        return -1;
+    }
+    descriptor = PyLong_AsLong(number);
+    Py_DECREF(number);
+    if ((descriptor < 0 || descriptor > INT_MAX) && !PyErr_Occurred()) {
         errno = EBADF;
         PyErr_SetFromErrno(PyExc_OSError);
     }
-    return descriptor;
+    return PyErr_Occurred() ? -1 : (int)descriptor;
 }
 
 /* Send, waiting only as the socket itself does; what the kernel took, or -1 with an exception. */
 static Py_ssize_t
-send_some(PyObject *socket, const unsigned char *data, Py_ssize_t length)
+send_some(State *state, PyObject *socket, const unsigned char *data, Py_ssize_t length)
 {
     Py_ssize_t sent;
     int descriptor;
 
     for (;;) {
-        descriptor = get_descriptor(socket); /* each time: a signal handler may have closed it */
+        descriptor = get_descriptor(state, socket); /* each time: a signal handler may have closed it */
         if (descriptor < 0) {
             return -1;
         }
@@ -292,7 +304,6 @@ speedups_send_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
     PyObject *result = NULL, *large = NULL, *fresh;
     int opcode, size, failed;
 
-    (void)module;
     if (count != 5) {
         return PyErr_Format(PyExc_TypeError, "send_frame() takes 5 arguments, got %zd", count);
     }
@@ -326,7 +337,7 @@ speedups_send_frame(PyObject *module, PyObject *const *args, Py_ssize_t count)
         xor_into(frame + size, payload.buf, payload.len, key.buf);
         length = size + payload.len;
     }
-    sent = send_some(args[1], frame, length);
+    sent = send_some(PyModule_GetState(module), args[1], frame, length);
     if (sent == length) {
         result = PyLong_FromSsize_t(length);
     }
@@ -466,6 +477,27 @@ make_message(const unsigned char *buffer, const Frame *frame)
     return text;
 }
 
+/* (first, list, two numbers), faster than by a format; takes over both objects, which may be NULL
+ * with an exception set. */
+static PyObject *
+pack(PyObject *first, PyObject *list, Py_ssize_t one, Py_ssize_t other)
+{
+    PyObject *items[4] = {first, list, NULL, NULL}, *packed = NULL;
+    int i;
+
+    if (first != NULL && list != NULL) {
+        items[2] = PyLong_FromSsize_t(one);
+        items[3] = PyLong_FromSsize_t(other);
+        if (items[2] != NULL && items[3] != NULL) {
+            packed = PyTuple_Pack(4, items[0], items[1], items[2], items[3]);
+        }
+    }
+    for (i = 0; i < 4; i++) {
+        Py_XDECREF(items[i]);
+    }
+    return packed;
+}
+
 /* The messages from `*position` on, at most `most`, as a list, next one first; moves `*position`
  * behind them and adds the bytes of their payloads to `*payloads`. */
 static PyObject *
@@ -560,10 +592,6 @@ speedups_parse_fragments(PyObject *module, PyObject *const *args, Py_ssize_t cou
 #define CHUNK ((1 << 16) + 16) /* as in streams.py */
 #define SMALL_CHUNK (1 << 12)  /* all but one message would be looked at in vain */
 
-typedef struct {
-    void *scratch; /* room for a chunk, for whoever looks next; NULL while it is in use */
-} State;
-
 /* The only one who has it gets it; whoever comes meanwhile gets one of his own. In between it is
  * kept: to free it would have the allocator give pages back to the system and fetch them again. */
 static void *
@@ -613,7 +641,7 @@ now(void)
 /* Wait for something to read as long as the socket's own timeout says; -1 with an exception, which
  * is BlockingIOError where there is no such timeout. */
 static int
-wait_to_look(PyObject *socket)
+wait_to_look(State *state, PyObject *socket)
 {
     struct pollfd polled = {.events = POLLIN};
     double left, until;
@@ -633,7 +661,7 @@ wait_to_look(PyObject *socket)
         return -1;
     }
     for (until = now() + left; left > 0; left = until - now()) {
-        polled.fd = get_descriptor(socket); /* each time: a signal handler may have closed it */
+        polled.fd = get_descriptor(state, socket); /* each time: a signal handler may have closed it */
         if (polled.fd < 0) {
             return -1;
         }
@@ -659,13 +687,14 @@ wait_to_look(PyObject *socket)
 /* Take out what was consumed, and look at what is behind it, as long as it takes: how many bytes,
  * 0 at the end, or -1 with an exception. */
 static Py_ssize_t
-look(PyObject *socket, unsigned char *to, size_t room, Py_ssize_t consumed, int truncate, int wait)
+look(State *state, PyObject *socket, unsigned char *to, size_t room, Py_ssize_t consumed,
+     int truncate, int wait)
 {
     Py_ssize_t size = -1;
     int descriptor;
 
     for (;;) {
-        descriptor = get_descriptor(socket); /* each time, as above */
+        descriptor = get_descriptor(state, socket); /* each time, as above */
         if (descriptor < 0) {
             return -1;
         }
@@ -678,7 +707,7 @@ look(PyObject *socket, unsigned char *to, size_t room, Py_ssize_t consumed, int 
             return size;
         }
         if (wait && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            if (wait_to_look(socket) < 0) {
+            if (wait_to_look(state, socket) < 0) {
                 return -1;
             }
         }
@@ -694,9 +723,9 @@ look(PyObject *socket, unsigned char *to, size_t room, Py_ssize_t consumed, int 
 
 /* Take so much of what was looked at out of the queue; 0, or -1 with an exception. */
 static int
-take_out_now(PyObject *socket, unsigned char *scratch, Py_ssize_t size, int truncate)
+take_out_now(State *state, PyObject *socket, unsigned char *scratch, Py_ssize_t size, int truncate)
 {
-    int descriptor = get_descriptor(socket), failed;
+    int descriptor = get_descriptor(state, socket), failed;
 
     if (descriptor < 0) {
         return -1;
@@ -748,21 +777,18 @@ speedups_receive_messages(PyObject *module, PyObject *const *args, Py_ssize_t co
     if (scratch == NULL) {
         return PyErr_NoMemory();
     }
-    size = look(args[0], scratch, ahead ? CHUNK : SMALL_CHUNK, consumed, truncate, wait);
+    size = look(state, args[0], scratch, ahead ? CHUNK : SMALL_CHUNK, consumed, truncate,
+                wait);
     if (size >= 0) {
         messages =
             parse_plain(scratch, size, max_size, ahead ? PY_SSIZE_T_MAX : 1, &end, &payloads);
         out = !ahead || (!wait && end == size && size < CHUNK && messages != NULL &&
                          PyList_GET_SIZE(messages) == 1);
-        if (messages != NULL && !(out && take_out_now(args[0], scratch, end, truncate))) {
+        if (messages != NULL && !(out && take_out_now(state, args[0], scratch, end, truncate))) {
             rest = out ? Py_NewRef(Py_None)
                        : PyBytes_FromStringAndSize((char *)scratch, end > 0 ? 0 : size);
         }
-        if (rest != NULL) {
-            result = Py_BuildValue("(OOnn)", rest, messages, end, payloads);
-        }
-        Py_XDECREF(rest);
-        Py_XDECREF(messages);
+        result = pack(rest, messages, end, payloads);
     }
     give_scratch(state, scratch);
     return result;
@@ -1091,8 +1117,11 @@ static PyType_Spec Filling_spec = {
 };
 
 static int
-add_types(PyObject *module)
+set_up(PyObject *module)
 {
+#ifdef HAVE_SOCKETS
+    State *state = PyModule_GetState(module);
+#endif
     PyObject *type = PyType_FromModuleAndSpec(module, &Filling_spec, NULL);
     int failed;
 
@@ -1101,6 +1130,10 @@ add_types(PyObject *module)
     }
     failed = PyModule_AddType(module, (PyTypeObject *)type);
     Py_DECREF(type);
+#ifdef HAVE_SOCKETS
+    state->fileno = PyUnicode_InternFromString("fileno");
+    failed = failed || state->fileno == NULL ? -1 : 0;
+#endif
     return failed;
 }
 
@@ -1123,7 +1156,7 @@ static PyMethodDef methods[] = {
 };
 
 static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, add_types},
+    {Py_mod_exec, set_up},
 #ifdef Py_mod_multiple_interpreters
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif
@@ -1140,6 +1173,7 @@ free_state(void *module)
     State *state = PyModule_GetState(module);
 
     if (state != NULL) {
+        Py_CLEAR(state->fileno);
         free(state->scratch);
     }
 }

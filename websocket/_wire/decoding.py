@@ -9,7 +9,7 @@ from .masking import mask
 
 __all__ = ["FrameDecoder"]
 
-_BELIEVED = 64  # times what has come of a payload: for so much memory is set aside
+_BELIEVED = 256  # times what has come of a payload: for so much memory is set aside
 _LARGE = 1 << 14  # bytes still missing for which it is worth receiving them in their place
 
 

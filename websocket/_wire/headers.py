@@ -33,7 +33,8 @@ class Headers(MutableMapping[str, str]):
         self._named: dict[str, list[str]] | None = None
 
     @property
-    def _values(self) -> dict[str, list[str]]:
+    def by_name(self) -> dict[str, list[str]]:
+        """The values of all lines by name in lower case; to be read, not to be changed."""
         named = self._named
         if named is None:
             named = self._named = {}
@@ -47,9 +48,16 @@ class Headers(MutableMapping[str, str]):
         if self._named is not None:
             self._named.setdefault(name.lower(), []).append(value)
 
+    @classmethod
+    def of(cls, lines: list[tuple[str, str]]) -> Headers:
+        """These lines and no copy of them: the list is the mapping's from now on."""
+        headers = cls()
+        headers._lines = lines
+        return headers
+
     def get_all(self, name: str) -> list[str]:
         """The values of all lines of that name, in order; empty if there is none."""
-        return list(self._values.get(name.lower(), ())) if self._lines else []
+        return list((self._named or self.by_name).get(name.lower(), ()))
 
     def raw_items(self) -> Iterator[tuple[str, str]]:
         """Every line in order, names in their original case."""
@@ -60,53 +68,51 @@ class Headers(MutableMapping[str, str]):
         Set-Cookie, which cannot be told from one another then, joined with "; "."""
         return {
             name: "; ".join(values) if name == "set-cookie" else values[-1]
-            for name, values in self._values.items()
+            for name, values in self.by_name.items()
         }
 
     def copy(self) -> Headers:
         """An independent copy of all lines."""
-        twin = Headers()
-        twin._lines = self._lines.copy()
-        return twin
+        return Headers.of(self._lines.copy())
 
     def __getitem__(self, name: str) -> str:
-        return ", ".join(self._values[name.lower()])
+        return ", ".join(self.by_name[name.lower()])
 
     def __setitem__(self, name: str, value: str) -> None:
         key = name.lower()
-        if key not in self._values:
+        if key not in self.by_name:
             self.add(name, value)
             return
         first = next(i for i, (old, _) in enumerate(self._lines) if old.lower() == key)
         rest = [line for line in self._lines[first:] if line[0].lower() != key]
         self._lines[first:] = [(name, value), *rest]
-        self._values[key] = [value]
+        self.by_name[key] = [value]
 
     def __delitem__(self, name: str) -> None:
         key = name.lower()
-        del self._values[key]
+        del self.by_name[key]
         self._lines = [line for line in self._lines if line[0].lower() != key]
 
     if not TYPE_CHECKING:  # the same as that of Mapping, which raises and catches a KeyError
 
         def get(self, name, default=None):
-            values = self._values.get(name.lower()) if self._lines else None
+            values = (self._named or self.by_name).get(name.lower())
             return default if values is None else ", ".join(values)
 
     def __contains__(self, name: object) -> bool:
-        return bool(self._lines) and isinstance(name, str) and name.lower() in self._values
+        return bool(self._lines) and isinstance(name, str) and name.lower() in self.by_name
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(self.by_name)
 
     def __len__(self) -> int:
-        return len(self._values) if self._lines else 0
+        return len(self.by_name) if self._lines else 0
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Headers):
-            return self._values == other._values
+            return self.by_name == other.by_name
         if isinstance(other, Mapping):
-            return self._values == Headers(_pairs(other))._values
+            return self.by_name == Headers(_pairs(other)).by_name
         return NotImplemented
 
     __hash__: ClassVar[None]  # type: ignore[assignment]

@@ -13,7 +13,6 @@ from websocket._wire.headers import (
     Response,
     check_header_name,
     check_header_value,
-    is_line,
     is_token,
     parse_header_line,
 )
@@ -38,6 +37,14 @@ __all__ = [
 ]
 
 _VERSIONS = ("HTTP/1.1", "HTTP/1.0")
+# Names that are tokens without a look.
+_USUAL = frozenset(
+    (
+        *("Authorization", "Connection", "Cookie", "Host", "Origin", "Upgrade", "User-Agent"),
+        *("Sec-WebSocket-Extensions", "Sec-WebSocket-Key", "Sec-WebSocket-Protocol"),
+        *("Sec-WebSocket-Accept", "Sec-WebSocket-Version"),
+    )
+)
 _target = patterns.fullmatch(r"[^\x00-\x20\x7f]+")
 
 # RFC 9112, 4: the part of a status line that is the same for everyone. A start that is still too
@@ -45,6 +52,11 @@ _target = patterns.fullmatch(r"[^\x00-\x20\x7f]+")
 _status_start = patterns.match(rb"HTTP/1\.[01] [1-9][0-9][0-9][ \r\n]")
 _STATUS_SAMPLE = b"HTTP/1.1 101 "
 _START_LENGTH = len(_STATUS_SAMPLE)
+_response_head = patterns.fullmatch(
+    r"(HTTP/1\.[01]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?\r\n"
+    r"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*(?<![ \t])\r\n)*)\r\n"
+)
+_fields = patterns.findall(r"([^:]+):[ \t]*([^\r]*)\r\n")
 _request_line_parts = patterns.fullmatch(
     rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) (HTTP/1\.[01])"
 )
@@ -57,9 +69,12 @@ def encode_request(head: Request) -> bytes:
     """
     if head.method != "GET" and not is_token(head.method):
         raise ValueError(f"a method must be a token, got {head.method!r}")
-    if not _target(head.path):
+    path = head.path
+    plain = type(path) is str and path.isprintable() and path != "" and " " not in path
+    if not plain and not _target(path):
         raise ValueError("a request target must not be empty or hold blanks or control characters")
-    _check_version(head.version)
+    if head.version not in _VERSIONS:
+        _refuse_version(head.version)
     return _encode(f"{head.method} {head.path} {head.version}", head.headers)
 
 
@@ -71,29 +86,39 @@ def encode_response(head: Response) -> bytes:
     if not 100 <= head.status <= 999:
         raise ValueError(f"a status must be between 100 and 999, got {head.status!r}")
     check_header_value(head.reason, "reason")
-    _check_version(head.version)
+    if head.version not in _VERSIONS:
+        _refuse_version(head.version)
     encoded = _encode(f"{head.version} {head.status} {head.reason}", head.headers)
     return encoded + (head.body or b"")
 
 
-def _check_version(version: str) -> None:
-    if version not in _VERSIONS:
-        raise ValueError(f"a version must be HTTP/1.1 or HTTP/1.0, got {version!r}")
+def _refuse_version(version: str) -> NoReturn:
+    raise ValueError(f"a version must be HTTP/1.1 or HTTP/1.0, got {version!r}")
 
 
 def _encode(first_line: str, headers: Headers) -> bytes:
-    lines = [first_line]
-    for name, value in headers.raw_items():
-        if not (type(name) is type(value) is str and is_token(name) and is_line(value)):
-            check_header_name(name)  # these say what is wrong
-            check_header_value(value, f"header {name!r}")
-        lines.append(f"{name}: {value}")
-    lines += ("", "")
+    fields = [*headers.raw_items()]
     try:
-        return "\r\n".join(lines).encode("utf-8")
+        head = "\r\n".join([first_line, *map(": ".join, fields), "", ""])
+    except TypeError:  # some are no str
+        _check_fields(fields)
+        raise
+    # What broke out of its line would be one more end of a line.
+    ends = len(fields) + 2
+    one_line_each = head.count("\r") == head.count("\n") == ends and "\0" not in head
+    if not (one_line_each and _USUAL.issuperset(dict(fields))):
+        _check_fields(fields)
+    try:
+        return head.encode("utf-8")
     except UnicodeEncodeError:
         # Without the cause: it would carry the whole head, credentials included.
         raise ValueError("a head must be encodable as UTF-8, got a lone surrogate") from None
+
+
+def _check_fields(fields: list[tuple[str, str]]) -> None:
+    for name, value in fields:
+        check_header_name(name)
+        check_header_value(value, f"header {name!r}")
 
 
 class HeadReader:
@@ -145,6 +170,10 @@ class HeadReader:
         None while it has not (all were taken then)."""
         if self._done:
             return 0
+        if not (self._size or self._rest) and self._kind == "response":
+            end = data.find(b"\r\n\r\n") + 4
+            if 4 <= end <= self._max_bytes and self._take_whole(data[:end]):
+                return end
         if self._head is None and len(self._rest) < _START_LENGTH:
             self._check_start(bytes(self._rest) + data[:_START_LENGTH])
         start = 0
@@ -168,6 +197,22 @@ class HeadReader:
                 self._done = True
                 return start
             self._take(line)
+
+    def _take_whole(self, head: bytes) -> bool:
+        """Take a response head that came in one piece and is as it should be, as most are; False
+        if it is not: nothing is taken then, and going line by line will say what is wrong."""
+        try:
+            text = head.decode()
+        except UnicodeDecodeError:
+            return False
+        found = _response_head(text)
+        if not found or text.count("\n") > self._max_lines + 1:
+            return False
+        version, status, reason, fields = found.groups("")
+        headers = Headers.of(_fields(fields))
+        self._head = Response(int(status), headers, None, reason.strip(" \t"), version)
+        self._done = True
+        return True
 
     def _hold(self, data: bytes) -> None:
         if self._size + len(self._rest) + len(data) > self._max_bytes:

@@ -26,8 +26,8 @@ def search(pattern: str) -> Callable[..., Any]:
     return _later(pattern, "search")
 
 
-def findall(pattern: str) -> Callable[[str], list[str]]:
-    """`re.compile(pattern).findall`, later; of a pattern without groups."""
+def findall(pattern: str) -> Callable[..., list[Any]]:
+    """`re.compile(pattern).findall`, later."""
     return _later(pattern, "findall")
 
 

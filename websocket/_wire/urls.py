@@ -29,12 +29,15 @@ else:
 _scheme = patterns.fullmatch(r"[A-Za-z][A-Za-z0-9+.\-]*")
 _absolute = patterns.match(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _control = patterns.search(r"[\x00-\x1f\x7f]")
-_zone = patterns.fullmatch(r"[A-Za-z0-9._~\-]{1,64}")
-_hex_group = patterns.fullmatch(r"[0-9a-f]{1,4}")
-_byte_group = patterns.fullmatch(r"0|[1-9][0-9]{0,2}")
 _unescape = patterns.sub(r"%([0-9A-Fa-f]{2})")
 # RFC 3986, 3.3 and 3.4: what a path or a query may not hold as it is; %XX stays.
 _escape = patterns.sub(r"%(?![0-9A-Fa-f]{2})|[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]")
+# What most URLs look like, in which nothing has to be changed: a name or an IPv4 address in lower
+# case, no user, no fragment, and only characters that may stand where they stand.
+_plain = patterns.fullmatch(
+    r"ws(s?)://((?:[a-z0-9\-_~]{1,63}\.)*[a-z0-9\-_~]{1,63})(?::([1-9][0-9]{0,4}))?"
+    r"(/[!$&'()*+,\-./0-9:;=@A-Z_a-z~]*)?(?:\?([!$&'()*+,\-./0-9:;=?@A-Z_a-z~]*))?"
+)
 _HOST_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-._~"
 _SAFE_CHARACTERS = _HOST_CHARACTERS + "ABCDEFGHIJKLMNOPQRSTUVWXYZ!$&'()*+,/:;=?@"
 
@@ -105,6 +108,12 @@ def parse_uri(url: str) -> WebSocketURI:
     Raises ValueError saying what was expected and what came, TypeError if it is no str.
     """
     _check_text(url, "url")
+    found = _plain(url)
+    if found:
+        tls, host, digits, path, query = found.groups("")
+        port = int(digits) if digits else 443 if tls else 80
+        if port <= 65535 and len(host) <= 254:
+            return WebSocketURI(bool(tls), host, port, path, query)
     name, colon, rest = url.partition(":")
     scheme = name.lower()
     secure = _SCHEMES.get(scheme)
@@ -254,28 +263,14 @@ def _to_ascii(host: str, url: str) -> str:
 
 
 def _parse_ipv6(literal: str, url: str) -> str:
+    from .ipv6 import is_ipv6, is_zone  # here, since few programs need them
+
     address, percent, zone = literal.partition("%")
     address = address.lower()
     zone = zone.removeprefix("25")  # RFC 6874, 2: the "%" of a zone is written "%25"
-    if not _is_ipv6(address) or (percent and not _zone(zone)):
+    if not is_ipv6(address) or (percent and not is_zone(zone)):
         _refuse("hostname is invalid", "an IPv6 address in the brackets", url)
     return address + percent + zone
-
-
-def _is_ipv6(text: str) -> bool:
-    """RFC 4291, 2.2: eight groups, one run of zeros as "::", the last two as an IPv4 address."""
-    head, gap, tail = text.partition("::")
-    groups = head.split(":") if head else []
-    if gap:
-        groups += tail.split(":") if tail else []
-    count = len(groups)
-    last = tail if gap else head
-    if groups and "." in groups[-1] and last:
-        parts = groups.pop().split(".")
-        if len(parts) != 4 or not all(_byte_group(p) and int(p) < 256 for p in parts):
-            return False
-        count += 1
-    return all(map(_hex_group, groups)) and (count < 8 if gap else count == 8)
 
 
 def _remove_dots(path: str) -> str:
