@@ -296,6 +296,15 @@ def client(peer: Peer, class_: Any = websocket.WebSocket, **options: Any) -> web
     return websocket.create_connection(peer.url, class_=class_, **options)
 
 
+def two_ends(kind: str) -> tuple[socket.socket, socket.socket]:
+    """Of a "pair" of AF_UNIX, or of a connection by "tcp"."""
+    if kind == "pair":
+        return socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        left = socket.create_connection(listener.getsockname())
+        return left, listener.accept()[0]
+
+
 @contextmanager
 def connected(
     tls: bool = False, glued: bytes = b"", rcvbuf: int | None = None, **options: Any

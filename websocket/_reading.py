@@ -126,9 +126,13 @@ class Reading(Writing):
             or decoder.position != len(decoder.buffer)
         ):
             return receiver.next_item()
-        if source is None or self._owed or self.stream.unsent:
+        if self._owed or self.stream.unsent:
             return None
         self.parsed = self.filled
+        if source is None:
+            decoder.buffer, decoder.position = self.stream.read(2, True), 0
+            self.filled += len(decoder.buffer)
+            return receiver.next_item()
         limit = -1 if receiver.max_size is None else receiver.max_size
         consumed, source.peeked = source.peeked, 0
         try:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import trustme
 from papers import Papers
+from raw_peer import two_ends
 
 import websocket
 from websocket import Response
@@ -237,9 +238,7 @@ def test_an_error_of_the_socket_keeps_its_remote_ip() -> None:
 
 def test_an_answer_of_who_does_not_read_our_request() -> None:
     """It counts more than that the request could not be written."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        ours = socket.create_connection(listener.getsockname())
-        theirs, _ = listener.accept()
+    ours, theirs = two_ends("tcp")
     theirs.sendall(b"HTTP/1.1 503 Full\r\nContent-Length: 0\r\n\r\n")
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     theirs.close()

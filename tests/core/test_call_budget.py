@@ -41,7 +41,7 @@ def test_a_small_text_message_sent(tls: bool) -> None:
     with connected(tls) as (ws, _):
         ws.send("warm")
         calls = _calls(lambda: ws.send("x" * 64))
-        assert len(calls) <= (13 if tls else 2 if backend() == "c" else 9), calls
+        assert len(calls) <= (12 if tls else 2 if backend() == "c" else 9), calls
 
 
 @both_ways
@@ -52,4 +52,4 @@ def test_a_small_text_message_that_has_to_be_read(tls: bool) -> None:
             assert ws.recv() == "x" * 64
         wire.send(text("x" * 64))
         calls = _calls(ws.recv)
-        assert len(calls) <= (22 if tls else 3 if backend() == "c" else 9), calls
+        assert len(calls) <= (11 if tls else 3 if backend() == "c" else 7), calls

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from raw_peer import text
+from raw_peer import text, two_ends
 
 from websocket._wire.batches import parse_messages_in_python
 from websocket._wire.frames import BINARY, CLOSE, CONT, PING, TEXT, encode_frame
@@ -40,12 +40,7 @@ def discarding(sock: socket.socket) -> int:
 @pytest.fixture(params=["pair", "tcp"])
 def sockets(request: pytest.FixtureRequest) -> Iterator[Sockets]:
     """Ours and the peer's; a pair of AF_UNIX does not know how to discard."""
-    if request.param == "pair":
-        left, right = socket.socketpair()
-    else:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            left = socket.create_connection(listener.getsockname())
-            right, _ = listener.accept()
+    left, right = two_ends(request.param)
     with left, right:
         left.settimeout(PATIENCE)
         right.settimeout(PATIENCE)
@@ -295,9 +290,7 @@ def test_a_handler_that_raises_loses_nothing(sockets: Sockets, timeout: float | 
 
 
 def test_a_reset_and_a_closed_socket_are_errors() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        ours = socket.create_connection(listener.getsockname())
-        peers, _ = listener.accept()
+    ours, peers = two_ends("tcp")
     with ours:
         peers.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peers.close()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from raw_peer import two_ends
 
 from websocket._wire.decoding import FrameDecoder
 from websocket._wire.frames import BINARY, TEXT, Frame, encode_frame
@@ -36,12 +37,7 @@ def _built() -> None:  # pyright: ignore[reportUnusedFunction]
 
 @pytest.fixture(params=["pair", "tcp"])
 def sockets(request: pytest.FixtureRequest) -> Iterator[Sockets]:
-    if request.param == "pair":
-        left, right = socket.socketpair()
-    else:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            left = socket.create_connection(listener.getsockname())
-            right, _ = listener.accept()
+    left, right = two_ends(request.param)
     left.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     with left, right:
         left.setblocking(False)
