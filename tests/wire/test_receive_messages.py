@@ -216,7 +216,7 @@ def test_more_than_a_chunk_comes_in_turns(sockets: Sockets) -> None:
     assert count == 500
 
 
-def test_a_large_message_begins_with_all_that_has_come(sockets: Sockets) -> None:
+def test_of_a_large_message_the_beginning_is_shown(sockets: Sockets) -> None:
     ours, peers = sockets
     peers.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     frame = binary(bytes(CHUNK))
@@ -225,7 +225,7 @@ def test_a_large_message_begins_with_all_that_has_come(sockets: Sockets) -> None
     rest, messages, wire, payload = receive(ours)
     assert (messages, wire, payload) == ([], 0, 0)
     assert rest is not None and frame.startswith(rest)
-    assert 2 < len(rest) <= CHUNK
+    assert 2 < len(rest) <= 1 << 14  # the rest is better received where it stays
     taken = 0
     while taken < len(frame):
         taken += len(ours.recv(1 << 20))

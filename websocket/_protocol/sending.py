@@ -26,7 +26,6 @@ Payload = bytes | bytearray | memoryview
 
 _RSV1 = 4
 _PIECE = 1 << 18  # bytes; a multiple of the masking key's length
-_FIRST = (1 << 14) - 16  # the same; with the header behind which it goes at most a record of TLS
 
 
 class Deflating(Protocol):
@@ -103,13 +102,11 @@ class Sender:
         """A large message, bytes or ASCII, where `plain` holds: cut so that each piece is still in
         the cache when it is sent."""
         key = fresh_key()
-        front = encode_header(opcode, len(payload), key)  # not by itself: that would be a packet
+        yield encode_header(opcode, len(payload), key)
         whole = payload if isinstance(payload, str) else memoryview(payload)
-        for start in range(_FIRST - _PIECE, len(whole), _PIECE):
-            piece = whole[max(start, 0) : start + _PIECE]
-            masked = mask(key, piece.encode() if isinstance(piece, str) else piece)
-            yield front + masked if front else masked
-            front = b""
+        for start in range(0, len(whole), _PIECE):
+            piece = whole[start : start + _PIECE]
+            yield mask(key, piece.encode() if isinstance(piece, str) else piece)
 
     def _message(self, opcode: int, payload: Payload | str, fin: bool, compress: bool) -> bytes:
         """The same where compression was agreed on: the first fragment decides for all."""

@@ -363,7 +363,10 @@ typedef struct {
     Py_ssize_t begin, end; /* of the payload */
 } Frame;
 
-/* The frame at `position`; 0 when it is masked, not whole, or its length is not allowed. */
+#define CUT (-1)
+
+/* The frame at `position`; CUT when its payload has not come whole, 0 when its header has not, or
+ * when it is masked or its length is not allowed. */
 static int
 find_frame(const unsigned char *buffer, Py_ssize_t size, Py_ssize_t position, Frame *frame)
 {
@@ -390,7 +393,7 @@ find_frame(const unsigned char *buffer, Py_ssize_t size, Py_ssize_t position, Fr
         }
     }
     if (length > (uint64_t)(left - header)) {
-        return 0;
+        return CUT;
     }
     frame->first = at[0];
     frame->begin = position + header;
@@ -511,7 +514,7 @@ parse_plain(const unsigned char *buffer, Py_ssize_t size, Py_ssize_t max_size, P
     if (messages == NULL) {
         return NULL;
     }
-    while (most-- > 0 && find_frame(buffer, size, *position, &frame)) {
+    while (most-- > 0 && find_frame(buffer, size, *position, &frame) > 0) {
         if (max_size >= 0 && frame.end - frame.begin > max_size) {
             break;
         }
@@ -567,7 +570,7 @@ speedups_parse_fragments(PyObject *module, PyObject *const *args, Py_ssize_t cou
     buffer = (const unsigned char *)PyBytes_AS_STRING(args[0]);
     size = PyBytes_GET_SIZE(args[0]);
     position = start;
-    while (!final && find_frame(buffer, size, position, &frame) && (frame.first & 0x7F) == 0) {
+    while (!final && find_frame(buffer, size, position, &frame) > 0 && (frame.first & 0x7F) == 0) {
         if (max_size >= 0 && frame.end - frame.begin > max_size - total) {
             break;
         }
@@ -580,7 +583,7 @@ speedups_parse_fragments(PyObject *module, PyObject *const *args, Py_ssize_t cou
         return NULL;
     }
     to = (unsigned char *)PyBytes_AS_STRING(joined);
-    while (start < position && find_frame(buffer, size, start, &frame)) {
+    while (start < position && find_frame(buffer, size, start, &frame) > 0) {
         memcpy(to, buffer + frame.begin, (size_t)(frame.end - frame.begin));
         to += frame.end - frame.begin;
         start = frame.end;
@@ -591,6 +594,7 @@ speedups_parse_fragments(PyObject *module, PyObject *const *args, Py_ssize_t cou
 #ifdef HAVE_SOCKETS
 #define CHUNK ((1 << 16) + 16) /* as in streams.py */
 #define SMALL_CHUNK (1 << 12)  /* all but one message would be looked at in vain */
+#define BEGINNING (1 << 14)    /* of a large frame; the rest is better received where it stays */
 
 /* The only one who has it gets it; whoever comes meanwhile gets one of his own. In between it is
  * kept: to free it would have the allocator give pages back to the system and fetch them again. */
@@ -745,8 +749,8 @@ take_out_now(State *state, PyObject *socket, unsigned char *scratch, Py_ssize_t 
  *
  * Takes `consumed` bytes out of the kernel's queue, with the flag `truncate`, and peeks; if `wait`,
  * waits as the socket itself does. Returns (rest, messages, their bytes, those of their payloads).
- * Only what comes first and is no whole plain message is handed out as `rest`: behind messages it
- * stays in the queue as if nobody had looked. If not `ahead`, one message at most is handed out,
+ * Only what comes first and is no whole plain message is handed out as `rest`, of a large frame
+ * its beginning: behind messages it stays in the queue as if nobody had looked. If not `ahead`, one message at most is handed out,
  * and nothing else. `rest` is None where the message is out of the queue already: if not `ahead`,
  * or, for a loop that does not `wait`, if it was all that had come. */
 static PyObject *
@@ -757,6 +761,7 @@ speedups_receive_messages(PyObject *module, PyObject *const *args, Py_ssize_t co
     PyObject *messages, *rest = NULL, *result = NULL;
     unsigned char *scratch;
     int truncate, ahead, wait, out;
+    Frame frame;
 
     if (count != 6) {
         return PyErr_Format(PyExc_TypeError, "receive_messages() takes 6 arguments, got %zd",
@@ -784,6 +789,9 @@ speedups_receive_messages(PyObject *module, PyObject *const *args, Py_ssize_t co
             parse_plain(scratch, size, max_size, ahead ? PY_SSIZE_T_MAX : 1, &end, &payloads);
         out = !ahead || (!wait && end == size && size < CHUNK && messages != NULL &&
                          PyList_GET_SIZE(messages) == 1);
+        if (end == 0 && size > BEGINNING && find_frame(scratch, size, 0, &frame) == CUT) {
+            size = BEGINNING;
+        }
         if (messages != NULL && !(out && take_out_now(state, args[0], scratch, end, truncate))) {
             rest = out ? Py_NewRef(Py_None)
                        : PyBytes_FromStringAndSize((char *)scratch, end > 0 ? 0 : size);
