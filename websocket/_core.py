@@ -144,7 +144,7 @@ class WebSocket(Receiving):
                 connection.close(Close(status, text), timeout)
             except Exception:  # a double of a socket may do anything; it ends all the same
                 pass
-            self.close_frame = self._peer_close_frame()
+            self._note_close_frame()
 
     def shutdown(self) -> None:
         """Close the socket at once, without a close frame; any thread."""

@@ -316,6 +316,9 @@ class Facts(Agreed):
 
         return stats_of(self._connection)
 
+    def _note_close_frame(self) -> None:
+        self.close_frame = self._peer_close_frame()
+
     def _peer_close_frame(self) -> ABNF | None:
         said = None if self._connection is None else self._connection.receiver.peer_close
         if said is None:

@@ -28,7 +28,7 @@ class Watch:
         self.sock: Any = sock
         self.number: int = sock.fileno()
         self.kind: int = kind
-        self.since = 0  # in which turn of the loop it came; an event of that is not for us
+        self.since: int = 0  # in which turn of the loop it came; an event of that is not for us
         self.callback: Callable[[], object] = callback
         if self.number < 0:
             raise ValueError("the socket is closed, expected one that is open")
