@@ -37,9 +37,9 @@ class Pulse:
         """Write a ping without waiting, or owe it."""
         connection = self._connection()
         if connection is not None:
-            connection.owe(PING, payload)
             if self._on_ping is not None:
-                self._on_ping()
+                self._on_ping()  # first: the pong may be there before we come to it
+            connection.owe(PING, payload)
 
     def unread(self) -> int:
         """About how many bytes have arrived that nobody has parsed."""
