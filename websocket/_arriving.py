@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from . import _tracing
 from ._exceptions import WebSocketException, WebSocketTimeoutException
 from ._reading import Reading
 from ._transport.deadline import Deadline
-from ._transport.streams import PlainStream
 from ._wire.frames import CLOSE, Frame
 
 __all__ = ["Arriving"]
-
-_Pull = Callable[[], str | bytes | Frame | None]
-
-_NOW = Deadline(0)
 
 
 class Arriving(Reading):
@@ -42,23 +35,19 @@ class Arriving(Reading):
             if again and self.caught_up():
                 return None
             receiver = self.receiver
-            decoder = receiver.decoder
-            pull: _Pull = receiver.next_frame if fragments else receiver.next_item
             item = None
-            # The common case, with the fewest calls: nothing is under way, nor in the way.
-            if decoder.position == len(decoder.buffer) and not (
-                decoder.opened is not None
-                or receiver.ready
+            # The common case, with the fewest calls: nothing is in the way.
+            if not (
+                fragments
                 or receiver.peer_close is not None
                 or self._reading
-                or self._owed
                 or self._failure is not None
                 or self._closing
                 or self.over
-                or self.stream.unsent
                 or _tracing.on
             ):
-                item = self._look(None if fragments else self._source, pull)
+                item = self._look()
+            pull = receiver.next_frame if fragments else receiver.next_item
             return self.receive(pull, True, Deadline(0)) if item is None else item
         except WebSocketTimeoutException:
             if self.over:
@@ -69,6 +58,11 @@ class Arriving(Reading):
             if self._chores:
                 self._do_chores()
 
+    def unread_here(self) -> bool:
+        """Whether there are bytes of messages that the descriptor does not show."""
+        receiver = self.receiver
+        return bool(receiver.ready) or not receiver.at_border or self.stream.pending() > 0
+
     def caught_up(self) -> bool:
         """Whether all that had come was delivered, as far as the last read can tell: the descriptor
         will say when there is more. For who has just received, and nobody else receives."""
@@ -77,29 +71,26 @@ class Arriving(Reading):
         at_border = decoder.position == len(decoder.buffer) and decoder.opened is None
         return at_border and not receiver.ready and self.stream.caught_up()
 
-    def _look(self, source: PlainStream | None, pull: _Pull) -> str | bytes | Frame | None:
+    def _look(self) -> str | bytes | Frame | None:
         """A message or a control frame, by one read at most. None for all that `receive` sees to:
         nothing, a part of a frame, the end of the stream, and what comes too late."""
-        receiver, stream = self.receiver, self.stream
+        receiver, source = self.receiver, self._source
         decoder = receiver.decoder
         self._reading = True
         try:
-            item = self.next_plain(False) if source is not None else pull()
-            if item is None and source is None:
-                self.parsed = self.filled
-                decoder.buffer, decoder.position = stream.read(2, True, _NOW), 0
-                self.filled += len(decoder.buffer)
-                item = pull()
+            item = self.next_plain(False)
+            if item is None:
+                return None
             if isinstance(item, Frame) and item.opcode >= CLOSE:
                 self._take_control(item, True, None)
-            elif item is not None and (receiver.ready.late or self.over):
+            elif receiver.ready.late or self.over:
                 receiver.count.came_late(item)
                 return None
             elif not receiver.ready and decoder.position == len(decoder.buffer):
                 # Nothing but this message was looked at: it may leave the kernel now.
                 try:
                     out = source is not None and source.peeking and not source.peeked
-                    self.settled = self.filled if out or stream.caught_up() else -1
+                    self.settled = self.filled if out or self.stream.caught_up() else -1
                 except WebSocketException:
                     self.settled = -1  # the next read will say
             return item

@@ -108,7 +108,7 @@ def _logging_in_use() -> bool:
 
 def debug(msg: str) -> None:
     """Log at DEBUG."""
-    if "logging" in sys.modules:  # as `_logging_in_use`, on each connect
+    if _logging_in_use():
         get_logger().debug(msg)
 
 

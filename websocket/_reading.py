@@ -28,6 +28,7 @@ _Item = TypeVar("_Item", bound=str | bytes | Frame)
 
 _CHUNK = 1 << 16
 _A_MOMENT = 0.05  # seconds until we look again whether a writer has let go of the lock
+_NOW = Deadline(0)
 _GRACE = 0.1  # seconds for which what has arrived is still read when the deadline has passed
 
 
@@ -130,7 +131,9 @@ class Reading(Writing):
             return None
         self.parsed = self.filled
         if source is None:
-            decoder.buffer, decoder.position = self.stream.read(2, True), 0
+            decoder.buffer, decoder.position = self.stream.read(2, True, None if wait else _NOW), 0
+            if not decoder.buffer:
+                raise self._lost()
             self.filled += len(decoder.buffer)
             return receiver.next_item()
         limit = -1 if receiver.max_size is None else receiver.max_size
@@ -220,10 +223,14 @@ class Reading(Writing):
         else:
             count = self._fill_cut(decoder, deadline)
         if not count:
-            lost = WebSocketConnectionClosedException("Connection to remote host was lost.")
-            # A reset is told once, and may have been told to a write.
-            raise lost from (None if self.error is None else self.error.__cause__)
+            raise self._lost()
         self.filled += count
+
+    def _lost(self) -> WebSocketConnectionClosedException:
+        lost = WebSocketConnectionClosedException("Connection to remote host was lost.")
+        # A reset is told once, and may have been told to a write.
+        lost.__cause__ = None if self.error is None else self.error.__cause__
+        return lost
 
     def _fill_opened(self, decoder: FrameDecoder, deadline: Deadline | None) -> int:
         """The rest of a payload, a large one straight where it stays; how many bytes came."""
@@ -292,11 +299,6 @@ class Reading(Writing):
             seconds = seconds if answered is None else answered
         if seconds is not None:
             self.pings.round_trips.note(seconds)
-
-    def unread_here(self) -> bool:
-        """Whether there are bytes of messages that the descriptor does not show."""
-        receiver = self.receiver
-        return bool(receiver.ready) or not receiver.at_border or self.stream.pending() > 0
 
     def unread(self) -> int:
         """About how many bytes have arrived that nobody has parsed; for the keepalive."""

@@ -14,7 +14,6 @@ __all__ = [
     "BINARY",
     "CLOSE",
     "CONT",
-    "NORMAL",
     "NO_STATUS",
     "OPCODE_NAMES",
     "PING",
@@ -142,7 +141,7 @@ class Close(NamedTuple):
     reason: str
 
 
-NORMAL, NO_STATUS, ABNORMAL = 1000, 1005, 1006
+NO_STATUS, ABNORMAL = 1005, 1006
 
 
 def is_valid_close_code(code: int) -> bool:
@@ -157,7 +156,7 @@ def parse_close(payload: bytes) -> Close:
     if len(payload) == 1:
         raise WebSocketProtocolException("Invalid close frame: its body is a single byte")
     code = int.from_bytes(payload[:2], "big")
-    if code != NORMAL and not is_valid_close_code(code):
+    if not is_valid_close_code(code):
         raise WebSocketProtocolException(f"Invalid close opcode {code}")
     try:
         return Close(code, payload[2:].decode())
@@ -167,7 +166,7 @@ def parse_close(payload: bytes) -> Close:
 
 def check_close(code: int, reason: str | bytes | None = b"") -> bytes:
     """The reason as the bytes that will travel; raises ValueError for what RFC 6455 forbids."""
-    if code != NORMAL and not is_valid_close_code(code):
+    if not is_valid_close_code(code):
         raise ValueError(
             f"code is invalid range: {code} cannot be sent, "
             "expected 1000-1003, 1007-1014 or 3000-4999"
